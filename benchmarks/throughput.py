@@ -1,0 +1,89 @@
+"""Pairs per second of a whole fit, against implicit's BPR in the same run.
+
+    python benchmarks/throughput.py [--pairs 1000000] [--epochs 10] [--repeats 3] [--threads 1 2]
+
+Every figure is the number of stored pairs times the epochs, divided by the seconds of `fit`:
+copying, initial factors, refreshing of the rank table and all. The contestants take turns and the
+medians are compared, because a shared machine drifts.
+"""
+
+import argparse
+import statistics
+import time
+import warnings
+
+from implicit.bpr import BayesianPersonalizedRanking
+from threadpoolctl import threadpool_limits
+
+import vseens_rec
+from vseens_rec import VSEens
+from vseens_rec.datasets import make_annotations
+
+
+def contestants(epochs, factors):
+    """Name and constructor of everything that is timed; the first is the yardstick."""
+    shared = {"factors": factors, "iterations": epochs, "random_state": 0}
+    yield (
+        "implicit BPR",
+        lambda threads: BayesianPersonalizedRanking(
+            **(shared | {"factors": factors - 1}), num_threads=threads
+        ),
+    )
+    for sampler in ("adaptive", "uniform"):
+        for loss in ("logistic", "hinge"):
+            parameters = shared | {"sampler": sampler, "loss": loss, "use_bias": False}
+            yield (
+                f"{sampler}, first, {loss}",
+                lambda threads, parameters=parameters: VSEens(**parameters, num_threads=threads),
+            )
+
+
+def seconds_of_fit(make, threads, matrix):
+    """Time one fit on a matrix of its own."""
+    own = matrix.copy()
+    model = make(threads)
+    started = time.perf_counter()
+    with threadpool_limits(1, "blas"):
+        model.fit(own, show_progress=False)
+    return time.perf_counter() - started
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=112_247)
+    parser.add_argument("--labels", type=int, default=6_000)
+    parser.add_argument("--pairs", type=int, default=1_000_000)
+    parser.add_argument("--factors", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    vseens_rec.show_config()
+    matrix = make_annotations(options.images, options.labels, options.pairs, random_state=0)
+    print(
+        f"\n{options.images:,} x {options.labels:,}, {options.pairs:,} pairs, "
+        f"{options.factors} factors, {options.epochs} epochs, median of {options.repeats}"
+    )
+    print(f"{'method':32}" + "".join(f"{f'{t} threads: M pairs/s':>24}  ratio" for t in options.threads))
+    entries = list(contestants(options.epochs, options.factors))
+    seconds = {(name, t): [] for name, _ in entries for t in options.threads}
+    for _ in range(options.repeats):
+        for threads in options.threads:
+            for name, make in entries:
+                seconds[name, threads].append(seconds_of_fit(make, threads, matrix))
+    work = options.pairs * options.epochs / 1e6
+    yardstick = entries[0][0]
+    for name, _ in entries:
+        line = f"{name:32}"
+        for threads in options.threads:
+            ratios = [
+                a / b for a, b in zip(seconds[yardstick, threads], seconds[name, threads], strict=True)
+            ]
+            rate = work / statistics.median(seconds[name, threads])
+            line += f"{rate:24.2f}  {statistics.median(ratios):5.2f}"
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,916 @@
+# The one training loop, and what Python needs of the samplers. Compiled once for every vector
+# instruction set: kernel_plain.pyx and its siblings include this file.
+#
+# Callers have checked every argument: shapes agree, ids are in range, factor rows are 64-byte
+# aligned, padded with zeros to a multiple of 16, and n_labels < 2^31.
+
+from cython.parallel import parallel, prange, threadid
+
+from libc.math cimport HUGE_VAL, exp, fabs, log, sqrt
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from alias cimport alias_build
+from losses cimport Loss, LossKind, PairLoss, list_loss, pair_loss, violation_margin
+from proposals cimport (
+    ADAPTIVE,
+    EXACT,
+    MAX_REDRAWS,
+    Drawer,
+    Proposal,
+    ProposalKind,
+    exclude_positives,
+    fill_probabilities,
+    mark_positives,
+    prepare,
+    propose_negative,
+    unmark_positives,
+)
+from rank_table cimport FACTORS_AT_ONCE, N_COUNTERS, Sorter, refresh_factors
+from rng cimport Random, below, lower_unit, next_random, random_stream, upper_unit
+from selections cimport GROUP, VIOLATOR, SelectionKind, choose
+
+import numpy as np
+
+
+cdef extern from "simd.h" nogil:
+    float vr_dot(const float* a, const float* b, Py_ssize_t k)
+    float vr_difference(const float* u, const float* p, const float* n, Py_ssize_t k)
+    void vr_update(
+        float* u, float* p, float* n, const float* learns, float step, float decay_u,
+        float decay_p, float decay_n, Py_ssize_t k
+    )
+    void vr_add_masked(
+        float* a, const float* b, const float* learns, float step, float decay, Py_ssize_t k
+    )
+    void vr_gather_update(
+        float* gradient, float* b, const float* u, float weight, float step, float decay,
+        Py_ssize_t k
+    )
+    void vr_scale(float* a, float scale, Py_ssize_t k)
+    void VR_PREFETCH(const void* address)
+
+
+cdef enum:
+    # candidates drawn ahead of the steps that use them
+    DRAWN_AHEAD = 256
+    # pairs whose candidates are drawn from the same prepared proposal
+    PAIRS_AT_ONCE = 64
+    # rows that a thread takes at a time
+    ROWS_AT_ONCE = 32
+    FLOATS_IN_LINE = 16
+
+
+cdef enum PositiveKind:
+    STORED = 0
+    DRAWN = 1
+    DRAWN_BY_VALUE = 2
+
+
+ctypedef struct Counts:
+    double loss
+    # factors of the loss that are still to be passed through a logarithm
+    double loss_factor
+    int64_t pairs
+    int64_t correct
+    int64_t violations
+    int64_t skipped
+    int64_t not_finite
+    int64_t trials
+    # alignment and uniformity of the "auto" group
+    double positive_cosine
+    double negative_repulsion
+    int64_t negatives
+
+
+ctypedef struct Task:
+    const Proposal* proposal
+    const int64_t* indptr
+    const int32_t* indices
+    const int32_t* rows
+    const int32_t* draws
+    const double* running_values
+    float* user_factors
+    float* item_factors
+    const float* learns
+    const double* rank_weights
+    PositiveKind positives
+    SelectionKind selection
+    Loss loss
+    uint32_t stride
+    uint32_t candidates
+    uint32_t group_size
+    uint32_t max_trials
+    uint32_t pairs_at_once
+    float learning_rate
+    float decay_user
+    float decay_positive
+    float decay_negative
+    bint decay_violating_only
+    bint verify
+    bint cosine
+    bint corrected
+    bint measure_cosines
+    uint64_t seed
+    uint64_t epoch
+
+
+# what one thread works with
+ctypedef struct Scratch:
+    void* memory
+    Drawer drawer
+    Random random
+    uint32_t* labels
+    uint32_t* candidates
+    double* scores
+    double* slopes
+    double* corrections
+    double* probability
+    float* gradient
+    # the image's factors when its proposal was prepared
+    float* prepared
+    Counts counts
+
+
+cdef uint32_t pairs_at_once(uint32_t candidates) noexcept nogil:
+    return max(1, min(<uint32_t> PAIRS_AT_ONCE, DRAWN_AHEAD // candidates))
+
+
+cdef size_t in_lines(size_t size) noexcept nogil:
+    return (size + 63) // 64 * 64
+
+
+cdef bint allocate(
+    Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense
+) noexcept nogil:
+    cdef size_t n_labels = proposal.n_labels, stride = proposal.stride
+    cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
+    cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
+    cdef size_t[14] sizes
+    cdef size_t total = 64, i
+    cdef char* place
+    sizes[0] = stride * sizeof(float)
+    sizes[1] = FLOATS_IN_LINE * sizeof(float)
+    sizes[2] = ranked * sizeof(uint32_t)
+    sizes[3] = 2 * (ranked + 1) * sizeof(uint64_t)
+    sizes[4] = ranked * sizeof(uint64_t)
+    sizes[5] = ranked * sizeof(uint32_t)
+    sizes[6] = (N_COUNTERS if ranked else 0) * sizeof(uint32_t)
+    sizes[7] = (n_labels // 64 + 1) * sizeof(uint64_t)
+    sizes[8] = PAIRS_AT_ONCE * sizeof(uint32_t)
+    sizes[9] = ahead * sizeof(uint32_t)
+    sizes[10] = 3 * ahead * sizeof(double)
+    sizes[11] = (n_labels if dense else 0) * sizeof(double)
+    sizes[12] = stride * sizeof(float)
+    sizes[13] = stride * sizeof(float)
+    for i in range(14):
+        sizes[i] = in_lines(sizes[i])
+        total += sizes[i]
+    memset(scratch, 0, sizeof(Scratch))
+    scratch.memory = calloc(total, 1)
+    if scratch.memory == NULL:
+        return False
+    place = <char*> in_lines(<size_t> scratch.memory)
+    scratch.drawer.running = <float*> place
+    place += sizes[0]
+    scratch.drawer.lane_sums = <float*> place
+    place += sizes[1]
+    scratch.drawer.ranking = <uint32_t*> place
+    place += sizes[2]
+    scratch.drawer.sorter.items = <uint64_t*> place
+    place += sizes[3]
+    scratch.drawer.sorter.spare = <uint64_t*> place
+    place += sizes[4]
+    scratch.drawer.sorter.keys = <uint32_t*> place
+    place += sizes[5]
+    scratch.drawer.sorter.counters = <uint32_t*> place
+    place += sizes[6]
+    scratch.drawer.positive = <uint64_t*> place
+    place += sizes[7]
+    scratch.labels = <uint32_t*> place
+    place += sizes[8]
+    scratch.candidates = <uint32_t*> place
+    place += sizes[9]
+    scratch.scores = <double*> place
+    scratch.slopes = scratch.scores + ahead
+    scratch.corrections = scratch.slopes + ahead
+    place += sizes[10]
+    scratch.probability = <double*> place
+    place += sizes[11]
+    scratch.gradient = <float*> place
+    place += sizes[12]
+    scratch.prepared = <float*> place
+    scratch.counts.loss_factor = 1.0
+    return True
+
+
+cdef void release(Scratch* scratch, int n) noexcept nogil:
+    cdef int i
+    if scratch != NULL:
+        for i in range(n):
+            free(scratch[i].memory)
+        free(scratch)
+
+
+cdef Scratch* allocate_all(
+    int n_threads, const Proposal* proposal, uint32_t candidates, bint dense
+) except NULL:
+    cdef Scratch* scratch = <Scratch*> calloc(n_threads, sizeof(Scratch))
+    cdef int i
+    cdef bint complete = scratch != NULL
+    for i in range(n_threads):
+        complete = complete and allocate(&scratch[i], proposal, candidates, dense)
+    if not complete:
+        release(scratch, n_threads)
+        raise MemoryError("no memory for the buffers of the sampler")
+    return scratch
+
+
+cdef inline void prefetch_row(const float* row, uint32_t stride) noexcept nogil:
+    cdef uint32_t line
+    for line in range(stride // FLOATS_IN_LINE):
+        VR_PREFETCH(row + line * FLOATS_IN_LINE)
+
+
+cdef inline void normalise(float* row, uint32_t stride) noexcept nogil:
+    cdef float norm = vr_dot(row, row, stride)
+    if norm > 0:
+        vr_scale(row, <float> 1.0 / <float> sqrt(norm), stride)
+
+
+cdef inline void add_loss(Counts* counts, double linear, double factor) noexcept nogil:
+    counts.loss += linear
+    counts.loss_factor *= factor
+    # also true where the product is not a number
+    if not counts.loss_factor < 1e200:
+        counts.loss += log(counts.loss_factor)
+        counts.loss_factor = 1.0
+
+
+cdef inline void step_pair(
+    const Task* task, Counts* counts, float* user, uint32_t positive, uint32_t negative,
+    double difference, double weight
+) noexcept nogil:
+    cdef float* positive_row = task.item_factors + <size_t> positive * task.stride
+    cdef float* negative_row = task.item_factors + <size_t> negative * task.stride
+    cdef PairLoss loss = pair_loss(&task.loss, difference, weight)
+    cdef bint violates = not difference >= violation_margin(&task.loss)
+    cdef bint decays = violates or not task.decay_violating_only
+    add_loss(counts, loss.linear, loss.factor)
+    counts.correct += difference > 0
+    counts.violations += violates
+    counts.not_finite += not fabs(difference) < HUGE_VAL
+    vr_update(
+        user, positive_row, negative_row, task.learns, <float> (task.learning_rate * loss.slope),
+        task.decay_user * decays, task.decay_positive * decays, task.decay_negative * decays,
+        task.stride,
+    )
+    if task.cosine:
+        normalise(user, task.stride)
+        normalise(positive_row, task.stride)
+        normalise(negative_row, task.stride)
+
+
+# one positive against the chosen candidates, which are the first n_negatives
+cdef inline void step_list(
+    const Task* task, Scratch* scratch, float* user, uint32_t positive, double score,
+    const uint32_t* negatives, uint32_t n_negatives
+) noexcept nogil:
+    cdef Counts* counts = &scratch.counts
+    cdef uint32_t j, q
+    cdef double positive_slope, value, highest = scratch.scores[0]
+    cdef float* row
+    cdef bint violates, decays
+    if task.corrected:
+        for j in range(n_negatives):
+            scratch.corrections[j] = -log(
+                task.candidates * scratch.probability[negatives[j]])
+    value = list_loss(
+        &task.loss, score, scratch.scores, n_negatives,
+        scratch.corrections if task.corrected else NULL, scratch.slopes, &positive_slope,
+    )
+    for j in range(1, n_negatives):
+        if not scratch.scores[j] <= highest:
+            highest = scratch.scores[j]
+    violates = not score - highest >= violation_margin(&task.loss)
+    decays = violates or not task.decay_violating_only
+    add_loss(counts, value, 1.0)
+    counts.correct += score > highest
+    counts.violations += violates
+    counts.not_finite += not fabs(score - highest) < HUGE_VAL
+    memset(scratch.gradient, 0, task.stride * sizeof(float))
+    for j in range(n_negatives):
+        vr_gather_update(
+            scratch.gradient, task.item_factors + <size_t> negatives[j] * task.stride, user,
+            <float> -scratch.slopes[j], <float> (-task.learning_rate * scratch.slopes[j]),
+            task.decay_negative * decays, task.stride,
+        )
+    vr_gather_update(
+        scratch.gradient, task.item_factors + <size_t> positive * task.stride, user,
+        <float> positive_slope, <float> (task.learning_rate * positive_slope),
+        task.decay_positive * decays, task.stride,
+    )
+    vr_add_masked(
+        user, scratch.gradient, task.learns, task.learning_rate, task.decay_user * decays,
+        task.stride,
+    )
+    if task.cosine:
+        normalise(user, task.stride)
+        for j in range(n_negatives + 1):
+            q = negatives[j] if j < n_negatives else positive
+            row = task.item_factors + <size_t> q * task.stride
+            normalise(row, task.stride)
+
+
+cdef inline void measure_cosines(
+    const Task* task, Scratch* scratch, const float* user, uint32_t positive, double score,
+    const uint32_t* candidates
+) noexcept nogil:
+    cdef double user_norm = sqrt(vr_dot(user, user, task.stride)), norm
+    cdef const float* row = task.item_factors + <size_t> positive * task.stride
+    cdef uint32_t j
+    norm = user_norm * sqrt(vr_dot(row, row, task.stride))
+    if norm > 0:
+        scratch.counts.positive_cosine += score / norm
+    for j in range(task.candidates):
+        row = task.item_factors + <size_t> candidates[j] * task.stride
+        norm = user_norm * sqrt(vr_dot(row, row, task.stride))
+        scratch.counts.negative_repulsion += exp(-scratch.scores[j] / norm) if norm > 0 else 1.0
+    scratch.counts.negatives += task.candidates
+
+
+# draws until one violates, as WARP does
+cdef inline void step_violator(
+    const Task* task, Scratch* scratch, float* user, uint32_t positive
+) noexcept nogil:
+    cdef Counts* counts = &scratch.counts
+    cdef uint32_t trial, negative, rank
+    cdef double weight = 1.0, difference
+    cdef double score = vr_dot(
+        user, task.item_factors + <size_t> positive * task.stride, task.stride)
+    for trial in range(1, task.max_trials + 1):
+        negative = propose_negative(
+            task.proposal, &scratch.drawer, scratch.prepared, task.verify, &scratch.random)
+        difference = score - vr_dot(
+            user, task.item_factors + <size_t> negative * task.stride, task.stride)
+        if not difference >= task.loss.margin and negative != positive:
+            if task.rank_weights != NULL:
+                rank = (task.proposal.n_labels - 1) // trial
+                weight = task.rank_weights[rank]
+            step_pair(task, counts, user, positive, negative, difference, weight)
+            counts.trials += trial
+            return
+    counts.correct += 1
+    counts.trials += task.max_trials
+
+
+cdef inline void step(
+    const Task* task, Scratch* scratch, float* user, uint32_t positive, uint32_t* candidates
+) noexcept nogil:
+    cdef const float* positive_row = task.item_factors + <size_t> positive * task.stride
+    cdef uint32_t n_negatives, j
+    cdef double score
+    scratch.counts.pairs += 1
+    if task.selection == VIOLATOR:
+        step_violator(task, scratch, user, positive)
+        return
+    scratch.counts.trials += task.candidates
+    if task.candidates == 1 and task.loss.kind <= LossKind.WARP:
+        if candidates[0] == positive:
+            scratch.counts.skipped += 1
+            return
+        step_pair(
+            task, &scratch.counts, user, positive, candidates[0],
+            vr_difference(
+                user, positive_row, task.item_factors + <size_t> candidates[0] * task.stride,
+                task.stride,
+            ), 1.0,
+        )
+        return
+    score = vr_dot(user, positive_row, task.stride)
+    for j in range(task.candidates):
+        scratch.scores[j] = vr_dot(
+            user, task.item_factors + <size_t> candidates[j] * task.stride, task.stride)
+    if task.measure_cosines:
+        measure_cosines(task, scratch, user, positive, score, candidates)
+    n_negatives = choose(
+        task.selection, candidates, scratch.scores, task.candidates, task.group_size)
+    if n_negatives == 1 and task.loss.kind <= LossKind.WARP:
+        if candidates[0] == positive:
+            scratch.counts.skipped += 1
+            return
+        step_pair(
+            task, &scratch.counts, user, positive, candidates[0], score - scratch.scores[0], 1.0)
+        return
+    step_list(task, scratch, user, positive, score, candidates, n_negatives)
+
+
+cdef inline uint32_t draw_positive(
+    const Task* task, Scratch* scratch, int64_t begin, int64_t end
+) noexcept nogil:
+    cdef int64_t low = begin, high = end - 1, middle
+    cdef double before, target
+    if task.positives == DRAWN:
+        return <uint32_t> task.indices[
+            begin + below(&scratch.random, <uint32_t> (end - begin))]
+    # the first entry whose running value exceeds the target
+    before = task.running_values[begin - 1] if begin > 0 else 0.0
+    target = before + (task.running_values[end - 1] - before) * (
+        <double> (next_random(&scratch.random) >> 11) * 1.1102230246251565e-16)
+    while low < high:
+        middle = (low + high) >> 1
+        if task.running_values[middle] > target:
+            high = middle
+        else:
+            low = middle + 1
+    return <uint32_t> task.indices[low]
+
+
+cdef void train_row(const Task* task, Scratch* scratch, int64_t place) noexcept nogil:
+    cdef int32_t row = task.rows[place]
+    cdef int64_t begin = task.indptr[row], end = task.indptr[row + 1], done = 0
+    cdef int64_t n_pairs = end - begin
+    cdef float* user = task.user_factors + <size_t> row * task.stride
+    cdef uint32_t i, j, n, label
+    cdef uint32_t* candidate
+    if task.positives != STORED:
+        n_pairs = task.draws[place]
+    scratch.random = random_stream(task.seed, task.epoch, <uint64_t> row)
+    if task.verify:
+        mark_positives(&scratch.drawer, task.indices + begin, <uint32_t> (end - begin))
+    while done < n_pairs:
+        n = <uint32_t> min(<int64_t> task.pairs_at_once, n_pairs - done)
+        prepare(task.proposal, &scratch.drawer, user)
+        if task.selection == VIOLATOR:
+            # it draws between the steps, which move the factors
+            memcpy(scratch.prepared, user, task.stride * sizeof(float))
+        if task.corrected:
+            fill_probabilities(task.proposal, &scratch.drawer, user, scratch.probability)
+            if task.verify:
+                exclude_positives(
+                    &scratch.drawer, task.proposal.n_labels, scratch.probability)
+        candidate = scratch.candidates
+        for i in range(n):
+            if task.positives == STORED:
+                label = <uint32_t> task.indices[begin + done + i]
+            else:
+                label = draw_positive(task, scratch, begin, end)
+            scratch.labels[i] = label
+            prefetch_row(task.item_factors + <size_t> label * task.stride, task.stride)
+            if task.selection != VIOLATOR:
+                for j in range(task.candidates):
+                    label = propose_negative(
+                        task.proposal, &scratch.drawer, user, task.verify, &scratch.random)
+                    candidate[j] = label
+                    prefetch_row(
+                        task.item_factors + <size_t> label * task.stride, task.stride)
+                candidate += task.candidates
+        candidate = scratch.candidates
+        for i in range(n):
+            step(task, scratch, user, scratch.labels[i], candidate)
+            candidate += task.candidates
+        done += n
+    if task.verify:
+        unmark_positives(&scratch.drawer)
+
+
+cdef void train_rows(
+    const Task* task, Scratch* scratch, int64_t start, int64_t stop
+) noexcept nogil:
+    cdef int64_t place
+    for place in range(start, stop):
+        if place + 1 < stop:
+            prefetch_row(
+                task.user_factors + <size_t> task.rows[place + 1] * task.stride, task.stride)
+            VR_PREFETCH(task.indices + task.indptr[task.rows[place + 1]])
+        train_row(task, scratch, place)
+
+
+cdef class Sampler:
+    """A proposal with the tables it draws from.
+
+    Parameters
+    ----------
+    kind : int
+        A value of PROPOSALS.
+    n_labels, columns : int
+        Number of labels, and of columns of a factor row that are in use.
+    law : uint32 (n, 2) or None
+        Alias table over ranks (adaptive, exact) or labels (popularity).
+    law_probability : float64 (n,) or None
+        What the alias table stands for.
+    table : uint16 or uint32 (columns, width) or None
+        Where the rank table goes; 16 bits wide for up to 65,536 labels.
+    """
+
+    cdef Proposal proposal
+    # the arrays that the proposal points into
+    cdef readonly object law, law_probability, table, spread, item_factors
+
+    def __init__(self, int kind, uint32_t n_labels, uint32_t columns, law, law_probability, table):
+        cdef const uint32_t[:, ::1] law_view
+        cdef const double[::1] probability_view
+        cdef uint16_t[:, ::1] narrow_view
+        cdef uint32_t[:, ::1] wide_view
+        cdef float[::1] spread_view
+        memset(&self.proposal, 0, sizeof(Proposal))
+        self.proposal.kind = <ProposalKind> kind
+        self.proposal.n_labels = n_labels
+        self.proposal.columns = columns
+        self.proposal.stride = (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
+        self.law, self.law_probability, self.table = law, law_probability, table
+        if law is not None:
+            law_view = law
+            probability_view = law_probability
+            self.proposal.law = &law_view[0, 0]
+            self.proposal.law_probability = &probability_view[0]
+            self.proposal.n_outcomes = <uint32_t> law_view.shape[0]
+        if table is not None:
+            self.proposal.width = <uint32_t> table.shape[1]
+            if table.dtype == np.uint16:
+                narrow_view = table
+                self.proposal.narrow_table = &narrow_view[0, 0]
+            else:
+                wide_view = table
+                self.proposal.wide_table = &wide_view[0, 0]
+            self.spread = aligned_rows(1, self.proposal.stride)[0]
+            spread_view = self.spread
+            self.proposal.spread = &spread_view[0]
+
+    def refresh(self, const float[:, ::1] item_factors, int n_threads):
+        """Rank the labels by every factor; the exact sampler keeps the array itself.
+
+        item_factors : float32 (n_labels, stride), padded and aligned
+        """
+        cdef Scratch* scratch
+        cdef Proposal* proposal = &self.proposal
+        cdef uint32_t stride = <uint32_t> item_factors.shape[1], first
+        cdef int32_t group, n_groups
+        self.item_factors = item_factors.base
+        proposal.item_factors = &item_factors[0, 0]
+        if proposal.kind != ADAPTIVE:
+            return
+        n_groups = (proposal.columns + FACTORS_AT_ONCE - 1) // FACTORS_AT_ONCE
+        n_threads = max(1, min(n_threads, n_groups))
+        cdef Sorter* sorters = allocate_sorters(n_threads, proposal.n_labels)
+        try:
+            with nogil, parallel(num_threads=n_threads):
+                for group in prange(n_groups, schedule="dynamic", chunksize=1):
+                    first = <uint32_t> group * FACTORS_AT_ONCE
+                    refresh_factors(
+                        proposal.item_factors, proposal.n_labels, stride, first,
+                        min(first + FACTORS_AT_ONCE, proposal.columns), proposal.n_outcomes,
+                        proposal.width, proposal.narrow_table, proposal.wide_table,
+                        proposal.spread, &sorters[threadid()],
+                    )
+        finally:
+            release_sorters(sorters, n_threads)
+
+    def draw(
+        self, const float[:, ::1] users, int32_t[:, ::1] out, const int64_t[::1] indptr,
+        const int32_t[::1] indices, uint64_t seed, uint64_t epoch, int n_threads
+    ):
+        """Draw out.shape[1] labels for every row of users.
+
+        users : IN, padded and aligned (n, stride)
+        out : OUT, -1 for the rows that exclude every label
+        indptr, indices : IN, the labels excluded from every row, or None
+        """
+        cdef int64_t n_rows = users.shape[0], row
+        cdef Scratch* scratch = allocate_all(n_threads, &self.proposal, 1, False)
+        cdef bint verify = indptr is not None
+        cdef int64_t size = out.shape[1]
+        with nogil, parallel(num_threads=n_threads):
+            for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
+                draw_row(
+                    &self.proposal, &scratch[threadid()], &users[row, 0], &out[row, 0], size,
+                    verify, &indices[indptr[row]] if verify and indptr[row + 1] > indptr[row]
+                    else NULL,
+                    <uint32_t> (indptr[row + 1] - indptr[row]) if verify else 0,
+                    seed, epoch, <uint64_t> row,
+                )
+        release(scratch, n_threads)
+
+    def probability(
+        self, const float[:, ::1] users, double[:, ::1] out, const int64_t[::1] indptr,
+        const int32_t[::1] indices, int n_threads
+    ):
+        """Write the law that draw() follows, for every row of users, to out (n, n_labels)."""
+        cdef int64_t n_rows = users.shape[0], row
+        cdef Scratch* scratch = allocate_all(n_threads, &self.proposal, 1, False)
+        cdef bint verify = indptr is not None
+        with nogil, parallel(num_threads=n_threads):
+            for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
+                probability_row(
+                    &self.proposal, &scratch[threadid()].drawer, &users[row, 0], &out[row, 0],
+                    verify, &indices[indptr[row]] if verify and indptr[row + 1] > indptr[row]
+                    else NULL,
+                    <uint32_t> (indptr[row + 1] - indptr[row]) if verify else 0,
+                )
+        release(scratch, n_threads)
+
+
+cdef Sorter* allocate_sorters(int n, uint32_t n_labels) except NULL:
+    cdef Sorter* sorters = <Sorter*> calloc(n, sizeof(Sorter))
+    cdef int i
+    cdef bint complete = sorters != NULL
+    for i in range(n):
+        if complete:
+            sorters[i].items = <uint64_t*> malloc(
+                2 * (<size_t> n_labels + 1) * sizeof(uint64_t))
+            sorters[i].spare = <uint64_t*> malloc(<size_t> n_labels * sizeof(uint64_t))
+            sorters[i].keys = <uint32_t*> malloc(
+                <size_t> n_labels * FACTORS_AT_ONCE * sizeof(uint32_t))
+            sorters[i].counters = <uint32_t*> malloc(N_COUNTERS * sizeof(uint32_t))
+            complete = (
+                sorters[i].items != NULL and sorters[i].spare != NULL
+                and sorters[i].keys != NULL and sorters[i].counters != NULL
+            )
+    if not complete:
+        release_sorters(sorters, n)
+        raise MemoryError("no memory to sort the labels for the rank table")
+    return sorters
+
+
+cdef void release_sorters(Sorter* sorters, int n) noexcept nogil:
+    cdef int i
+    if sorters != NULL:
+        for i in range(n):
+            free(sorters[i].items)
+            free(sorters[i].spare)
+            free(sorters[i].keys)
+            free(sorters[i].counters)
+        free(sorters)
+
+
+cdef void draw_row(
+    const Proposal* proposal, Scratch* scratch, const float* user, int32_t* out, int64_t size,
+    bint verify, const int32_t* excluded, uint32_t n_excluded, uint64_t seed, uint64_t epoch,
+    uint64_t row
+) noexcept nogil:
+    cdef int64_t i
+    if n_excluded >= proposal.n_labels:
+        for i in range(size):
+            out[i] = -1
+        return
+    scratch.random = random_stream(seed, epoch, row)
+    mark_positives(&scratch.drawer, excluded, n_excluded)
+    prepare(proposal, &scratch.drawer, user)
+    for i in range(size):
+        out[i] = <int32_t> propose_negative(
+            proposal, &scratch.drawer, user, verify, &scratch.random)
+    unmark_positives(&scratch.drawer)
+
+
+cdef void probability_row(
+    const Proposal* proposal, Drawer* drawer, const float* user, double* out, bint verify,
+    const int32_t* excluded, uint32_t n_excluded
+) noexcept nogil:
+    prepare(proposal, drawer, user)
+    fill_probabilities(proposal, drawer, user, out)
+    if verify:
+        drawer.positives = excluded
+        drawer.n_positives = n_excluded
+        exclude_positives(drawer, proposal.n_labels, out)
+        drawer.n_positives = 0
+
+
+def train(
+    Sampler sampler not None,
+    const int64_t[::1] indptr not None,
+    const int32_t[::1] indices not None,
+    const int32_t[::1] rows not None,
+    const int32_t[::1] draws,
+    const double[::1] running_values,
+    float[:, ::1] user_factors not None,
+    float[:, ::1] item_factors not None,
+    const float[::1] learns not None,
+    const double[::1] rank_weights,
+    *,
+    int selection, int candidates, int group_size, int max_trials,
+    int loss, double margin, double temperature, bint corrected,
+    double learning_rate, double regularization_user, double regularization_positive,
+    double regularization_negative, bint regularize_violating_only,
+    bint verify, bint cosine, bint auto_group,
+    uint64_t seed, uint64_t epoch, int n_threads
+):
+    """Train on the positives of the given rows, in this order, and return counts.
+
+    indptr, indices : IN, the positives of every row, ascending
+    rows : IN, the rows to train, each at most once
+    draws : IN, how many positives to draw of each of these rows, or None for each stored one once
+    running_values : IN, running sum of all stored values: draw by value; None: uniformly
+    user_factors, item_factors : INOUT, padded and aligned
+    learns : IN (stride,), 1 for the columns of a user that are learned, else 0
+    rank_weights : IN (n_labels,), L(rank) for the WARP loss, else None
+    """
+    cdef Task task
+    cdef Counts counts
+    cdef int64_t n_rows = rows.shape[0], n_chunks, chunk
+    cdef int thread
+    cdef Scratch* scratch
+    if n_rows == 0:
+        return dict.fromkeys(COUNTS, 0)
+    memset(&task, 0, sizeof(Task))
+    task.proposal = &sampler.proposal
+    task.indptr = &indptr[0]
+    task.indices = &indices[0]
+    task.rows = &rows[0]
+    if draws is not None:
+        task.draws = &draws[0]
+        task.positives = DRAWN
+        if running_values is not None:
+            task.positives = DRAWN_BY_VALUE
+            task.running_values = &running_values[0]
+    task.user_factors = &user_factors[0, 0]
+    task.item_factors = &item_factors[0, 0]
+    task.learns = &learns[0]
+    if rank_weights is not None:
+        task.rank_weights = &rank_weights[0]
+    task.selection = <SelectionKind> selection
+    task.loss.kind = <LossKind> loss
+    task.loss.margin = margin
+    task.loss.temperature = temperature
+    task.stride = <uint32_t> item_factors.shape[1]
+    task.candidates = candidates
+    task.group_size = group_size
+    task.max_trials = max_trials
+    task.pairs_at_once = pairs_at_once(candidates)
+    task.learning_rate = <float> learning_rate
+    task.decay_user = <float> (learning_rate * regularization_user)
+    task.decay_positive = <float> (learning_rate * regularization_positive)
+    task.decay_negative = <float> (learning_rate * regularization_negative)
+    task.decay_violating_only = regularize_violating_only
+    task.verify = verify
+    task.cosine = cosine
+    task.corrected = corrected
+    task.measure_cosines = auto_group
+    task.seed = seed
+    task.epoch = epoch
+    n_chunks = (n_rows + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE
+    n_threads = <int> max(1, min(<int64_t> n_threads, n_chunks))
+    scratch = allocate_all(n_threads, &sampler.proposal, candidates, corrected)
+    with nogil, parallel(num_threads=n_threads):
+        for chunk in prange(n_chunks, schedule="dynamic", chunksize=1):
+            train_rows(
+                &task, &scratch[threadid()], chunk * ROWS_AT_ONCE,
+                min(n_rows, (chunk + 1) * ROWS_AT_ONCE),
+            )
+    memset(&counts, 0, sizeof(Counts))
+    for thread in range(n_threads):
+        counts.loss += scratch[thread].counts.loss + log(scratch[thread].counts.loss_factor)
+        counts.pairs += scratch[thread].counts.pairs
+        counts.correct += scratch[thread].counts.correct
+        counts.violations += scratch[thread].counts.violations
+        counts.skipped += scratch[thread].counts.skipped
+        counts.not_finite += scratch[thread].counts.not_finite
+        counts.trials += scratch[thread].counts.trials
+        counts.positive_cosine += scratch[thread].counts.positive_cosine
+        counts.negative_repulsion += scratch[thread].counts.negative_repulsion
+        counts.negatives += scratch[thread].counts.negatives
+    release(scratch, n_threads)
+    return {
+        "loss": counts.loss,
+        "pairs": counts.pairs,
+        "correct": counts.correct,
+        "violations": counts.violations,
+        "skipped": counts.skipped,
+        "not_finite": counts.not_finite,
+        "trials": counts.trials,
+        "positive_cosine": counts.positive_cosine,
+        "negative_repulsion": counts.negative_repulsion,
+        "negatives": counts.negatives,
+    }
+
+
+# the quantile function of the normal distribution in single precision: M. Giles, Approximating
+# the erfinv function, GPU Computing Gems 2 (2011)
+cdef inline double normal_quantile(double unit) noexcept nogil:
+    cdef double x = 2.0 * unit - 1.0
+    cdef double w = -log((1.0 - x) * (1.0 + x))
+    cdef double p
+    if w < 5.0:
+        w -= 2.5
+        p = 2.81022636e-08
+        p = 3.43273939e-07 + p * w
+        p = -3.5233877e-06 + p * w
+        p = -4.39150654e-06 + p * w
+        p = 0.00021858087 + p * w
+        p = -0.00125372503 + p * w
+        p = -0.00417768164 + p * w
+        p = 0.246640727 + p * w
+        p = 1.50140941 + p * w
+    else:
+        w = sqrt(w) - 3.0
+        p = -0.000200214257
+        p = 0.000100950558 + p * w
+        p = 0.00134934322 + p * w
+        p = -0.00367342844 + p * w
+        p = 0.00573950773 + p * w
+        p = -0.0076224613 + p * w
+        p = 0.00943887047 + p * w
+        p = 1.00167406 + p * w
+        p = 2.83297682 + p * w
+    return 1.4142135623730951 * p * x
+
+
+def fill_normal(
+    float[:, ::1] out not None, int columns, double scale, uint64_t seed, uint64_t stream,
+    int n_threads
+):
+    """Write normal numbers of the given standard deviation to the first columns of every row.
+
+    A row's numbers depend on seed, stream and row alone.
+    """
+    cdef int64_t n_rows = out.shape[0], row
+    with nogil, parallel(num_threads=n_threads):
+        for row in prange(n_rows, schedule="static"):
+            fill_normal_row(&out[row, 0], columns, scale, seed, stream, <uint64_t> row)
+
+
+cdef void fill_normal_row(
+    float* out, int columns, double scale, uint64_t seed, uint64_t stream, uint64_t row
+) noexcept nogil:
+    cdef Random random = random_stream(seed, stream, row)
+    cdef int f
+    for f in range(columns):
+        out[f] = <float> (scale * normal_quantile(
+            (<double> (next_random(&random) >> 11) + 0.5) * 1.1102230246251565e-16))
+
+
+def aligned_rows(n_rows, stride):
+    """Make a float32 (n_rows, stride) array of zeros whose data starts on a 64-byte boundary."""
+    memory = np.zeros(n_rows * stride + FLOATS_IN_LINE, dtype=np.float32)
+    first = -memory.ctypes.data % 64 // 4
+    return memory[first:first + n_rows * stride].reshape(n_rows, stride)
+
+
+def padded_width(int columns):
+    """Floats in a padded row of so many columns."""
+    return (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
+
+
+def alias_table(const double[::1] weights not None):
+    """Build the alias table, uint32 (n, 2), of outcomes in proportion to the weights."""
+    cdef uint32_t n = <uint32_t> weights.shape[0]
+    table = np.empty((n, 2), dtype=np.uint32)
+    cdef uint32_t[:, ::1] out = table
+    cdef double[::1] scale = np.empty(n, dtype=np.float64)
+    cdef uint32_t[::1] waiting = np.empty(n, dtype=np.uint32)
+    with nogil:
+        alias_build(&weights[0], n, &scale[0], &waiting[0], &out[0, 0])
+    return table
+
+
+def random_numbers(uint64_t seed, uint64_t epoch, uint64_t row, int n):
+    """The first n numbers of a row, uint64."""
+    numbers = np.empty(n, dtype=np.uint64)
+    cdef uint64_t[::1] out = numbers
+    cdef Random random = random_stream(seed, epoch, row)
+    cdef int i
+    for i in range(n):
+        out[i] = next_random(&random)
+    return numbers
+
+
+def loss_and_slopes(
+    int loss, double positive, const double[::1] negatives not None,
+    double margin=1.0, double temperature=1.0, double weight=1.0,
+    const double[::1] correction=None
+):
+    """A loss, minus its derivative by the positive's score, and those by the negatives'."""
+    cdef Loss settings
+    cdef double positive_slope, value
+    cdef PairLoss pair
+    cdef uint32_t m = <uint32_t> negatives.shape[0]
+    slopes = np.empty(m, dtype=np.float64)
+    cdef double[::1] out = slopes
+    cdef const double* shifts = NULL
+    if correction is not None:
+        shifts = &correction[0]
+    settings.kind = <LossKind> loss
+    settings.margin = margin
+    settings.temperature = temperature
+    if m == 1 and loss <= LossKind.WARP:
+        pair = pair_loss(&settings, positive - negatives[0], weight)
+        out[0] = pair.slope
+        return pair.linear + log(pair.factor), pair.slope, slopes
+    value = list_loss(
+        &settings, positive, &negatives[0], m, shifts, &out[0], &positive_slope)
+    return value, positive_slope, slopes
+
+
+PROPOSALS = {"adaptive": 0, "uniform": 1, "popularity": 2, "exact": 3}
+SELECTIONS = {"first": 0, "hardest": 1, "group": 2, "violator": 3}
+LOSSES = {"hinge": 0, "logistic": 1, "warp": 2, "softmax": 3, "sgns": 4}
+COUNTS = (
+    "loss", "pairs", "correct", "violations", "skipped", "not_finite", "trials",
+    "positive_cosine", "negative_repulsion", "negatives",
+)
+REDRAWS = MAX_REDRAWS
+
+
+def pairs_drawn_together(int candidates):
+    """Pairs of a row whose candidates are drawn before the first of them is trained on."""
+    return pairs_at_once(candidates)

@@ -1,0 +1,305 @@
+/* Vector loops over one factor row.
+
+   Rows are 64-byte aligned and their length k is a multiple of 16, padded with zeros. Sixteen
+   lanes are summed separately and then in a fixed tree, so a result does not depend on the
+   instruction set, except for the rounding of fused multiply-adds. */
+#ifndef VSEENS_REC_SIMD_H
+#define VSEENS_REC_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VR_LANES 16
+
+#if defined(__GNUC__) || defined(__clang__)
+#define VR_VECTORS 1
+#define VR_INLINE static inline __attribute__((always_inline, unused))
+#define VR_ALIGNED __attribute__((aligned(64)))
+#define VR_PREFETCH(pointer) __builtin_prefetch((pointer), 1, 3)
+#else
+#define VR_VECTORS 0
+#define VR_INLINE static __inline
+#define VR_ALIGNED
+#define VR_PREFETCH(pointer) ((void)(pointer))
+#endif
+
+/* Unsigned integers that ascend as the values descend; -0 and 0 are one value. */
+VR_INLINE uint32_t vr_descending_key(float value) {
+    uint32_t bits;
+    value += 0.0f;
+    memcpy(&bits, &value, sizeof bits);
+    return bits & 0x80000000u ? bits : bits ^ 0x7fffffffu;
+}
+
+#if VR_VECTORS
+
+typedef float vr_float16 __attribute__((vector_size(64), may_alias));
+typedef float vr_float8 __attribute__((vector_size(32), may_alias));
+typedef float vr_float4 __attribute__((vector_size(16), may_alias));
+typedef int32_t vr_int16 __attribute__((vector_size(64), may_alias));
+
+#define VR_AT(pointer, f) (*(const vr_float16 *)((pointer) + (f)))
+#define VR_SET(pointer, f) (*(vr_float16 *)((pointer) + (f)))
+
+VR_INLINE float vr_sum(const vr_float16 *lanes) {
+    union {
+        vr_float16 all;
+        vr_float8 half[2];
+    } sixteen;
+    union {
+        vr_float8 all;
+        vr_float4 half[2];
+    } eight;
+    vr_float4 four;
+    sixteen.all = *lanes;
+    eight.all = sixteen.half[0] + sixteen.half[1];
+    four = eight.half[0] + eight.half[1];
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+/* a . b */
+VR_INLINE float vr_dot(const float *a, const float *b, ptrdiff_t k) {
+    vr_float16 even = {0}, odd = {0};
+    ptrdiff_t f = 0;
+    for (; f + 2 * VR_LANES <= k; f += 2 * VR_LANES) {
+        even += VR_AT(a, f) * VR_AT(b, f);
+        odd += VR_AT(a, f + VR_LANES) * VR_AT(b, f + VR_LANES);
+    }
+    if (f < k) even += VR_AT(a, f) * VR_AT(b, f);
+    even += odd;
+    return vr_sum(&even);
+}
+
+/* u . (p - n) */
+VR_INLINE float vr_difference(const float *u, const float *p, const float *n, ptrdiff_t k) {
+    vr_float16 even = {0}, odd = {0};
+    ptrdiff_t f = 0;
+    for (; f + 2 * VR_LANES <= k; f += 2 * VR_LANES) {
+        even += VR_AT(u, f) * (VR_AT(p, f) - VR_AT(n, f));
+        odd += VR_AT(u, f + VR_LANES) * (VR_AT(p, f + VR_LANES) - VR_AT(n, f + VR_LANES));
+    }
+    if (f < k) even += VR_AT(u, f) * (VR_AT(p, f) - VR_AT(n, f));
+    even += odd;
+    return vr_sum(&even);
+}
+
+/* One step on a triplet, all from the values before it:
+       u += learns * (step (p - n) - decay_u u)
+       p += step u - decay_p p
+       n -= step u + decay_n n
+   learns is 1 for a learned column of u and 0 for the constant one that carries a bias. */
+VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, float step,
+                         float decay_u, float decay_p, float decay_n, ptrdiff_t k) {
+    const float keep_p = 1.0f - decay_p, keep_n = 1.0f - decay_n;
+    ptrdiff_t f;
+    for (f = 0; f < k; f += VR_LANES) {
+        const vr_float16 uf = VR_AT(u, f), pf = VR_AT(p, f), nf = VR_AT(n, f);
+        const vr_float16 move = step * uf;
+        VR_SET(u, f) = uf + VR_AT(learns, f) * (step * (pf - nf) - decay_u * uf);
+        VR_SET(p, f) = keep_p * pf + move;
+        VR_SET(n, f) = keep_n * nf - move;
+    }
+}
+
+/* a += learns * (step b - decay a) */
+VR_INLINE void vr_add_masked(float *a, const float *b, const float *learns, float step,
+                             float decay, ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f += VR_LANES)
+        VR_SET(a, f) = VR_AT(a, f) + VR_AT(learns, f) * (step * VR_AT(b, f) - decay * VR_AT(a, f));
+}
+
+/* gradient += weight b, then b = (1 - decay) b + step u */
+VR_INLINE void vr_gather_update(float *gradient, float *b, const float *u, float weight,
+                                float step, float decay, ptrdiff_t k) {
+    const float keep = 1.0f - decay;
+    ptrdiff_t f;
+    for (f = 0; f < k; f += VR_LANES) {
+        const vr_float16 bf = VR_AT(b, f);
+        VR_SET(gradient, f) = VR_AT(gradient, f) + weight * bf;
+        VR_SET(b, f) = keep * bf + step * VR_AT(u, f);
+    }
+}
+
+/* a *= scale */
+VR_INLINE void vr_scale(float *a, float scale, ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f += VR_LANES) VR_SET(a, f) = scale * VR_AT(a, f);
+}
+
+/* weights |v| spread, summed along each lane: running[b, l] = sum over b' <= b. The products are
+   stored before they are added, so that they are rounded the same with and without fused
+   multiply-adds and a draw does not depend on the instruction set. */
+VR_INLINE void vr_running_weights(const float *v, const float *spread, float *running,
+                                  ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f += VR_LANES) {
+        const vr_int16 magnitude = *(const vr_int16 *)(v + f) & 0x7fffffff;
+        union {
+            vr_int16 bits;
+            vr_float16 value;
+        } absolute;
+        absolute.bits = magnitude;
+        VR_SET(running, f) = absolute.value * VR_AT(spread, f);
+    }
+    for (f = VR_LANES; f < k; f += VR_LANES)
+        VR_SET(running, f) = VR_AT(running, f) + VR_AT(running, f - VR_LANES);
+}
+
+
+/* keys[l] = vr_descending_key of sixteen factors of one label */
+VR_INLINE void vr_label_keys(const float *row, uint32_t *keys) {
+    union {
+        vr_float16 value;
+        vr_int16 bits;
+    } row16;
+    row16.value = VR_AT(row, 0) + 0.0f;
+    *(vr_int16 *)keys = row16.bits ^ (~(row16.bits >> 31) & 0x7fffffff);
+}
+
+#else /* a compiler without vector types: the same sums, lane by lane */
+
+VR_INLINE float vr_sum(const float *lanes) {
+    float eight[8], four[4];
+    int l;
+    for (l = 0; l < 8; l++) eight[l] = lanes[l] + lanes[l + 8];
+    for (l = 0; l < 4; l++) four[l] = eight[l] + eight[l + 4];
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+VR_INLINE float vr_dot(const float *a, const float *b, ptrdiff_t k) {
+    float lanes[2 * VR_LANES] = {0};
+    ptrdiff_t f;
+    int l;
+    for (f = 0; f < k; f += VR_LANES)
+        for (l = 0; l < VR_LANES; l++)
+            lanes[((f / VR_LANES) % 2) * VR_LANES + l] += a[f + l] * b[f + l];
+    for (l = 0; l < VR_LANES; l++) lanes[l] += lanes[l + VR_LANES];
+    return vr_sum(lanes);
+}
+
+VR_INLINE float vr_difference(const float *u, const float *p, const float *n, ptrdiff_t k) {
+    float lanes[2 * VR_LANES] = {0};
+    ptrdiff_t f;
+    int l;
+    for (f = 0; f < k; f += VR_LANES)
+        for (l = 0; l < VR_LANES; l++)
+            lanes[((f / VR_LANES) % 2) * VR_LANES + l] += u[f + l] * (p[f + l] - n[f + l]);
+    for (l = 0; l < VR_LANES; l++) lanes[l] += lanes[l + VR_LANES];
+    return vr_sum(lanes);
+}
+
+VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, float step,
+                         float decay_u, float decay_p, float decay_n, ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f++) {
+        const float uf = u[f], pf = p[f], nf = n[f];
+        u[f] = uf + learns[f] * (step * (pf - nf) - decay_u * uf);
+        p[f] = (1.0f - decay_p) * pf + step * uf;
+        n[f] = (1.0f - decay_n) * nf - step * uf;
+    }
+}
+
+VR_INLINE void vr_add_masked(float *a, const float *b, const float *learns, float step,
+                             float decay, ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f++) a[f] += learns[f] * (step * b[f] - decay * a[f]);
+}
+
+VR_INLINE void vr_gather_update(float *gradient, float *b, const float *u, float weight,
+                                float step, float decay, ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f++) {
+        const float bf = b[f];
+        gradient[f] += weight * bf;
+        b[f] = (1.0f - decay) * bf + step * u[f];
+    }
+}
+
+VR_INLINE void vr_scale(float *a, float scale, ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f++) a[f] *= scale;
+}
+
+VR_INLINE void vr_running_weights(const float *v, const float *spread, float *running,
+                                  ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f++) running[f] = (v[f] < 0 ? -v[f] : v[f]) * spread[f];
+    for (f = VR_LANES; f < k; f++) running[f] += running[f - VR_LANES];
+}
+
+VR_INLINE void vr_label_keys(const float *row, uint32_t *keys) {
+    int l;
+    for (l = 0; l < VR_LANES; l++) keys[l] = vr_descending_key(row[l]);
+}
+
+#endif
+
+/* The keys and the statistics of sixteen neighbouring factors of all labels.
+   rows: the first of them in the row of label 0, 64-byte aligned; keys: 16 x n, a factor a row;
+   variance: 16. Differences from the first label are summed, so that a factor that
+   is the same for every label has a variance of exactly zero. */
+VR_INLINE void vr_factor_keys(const float *rows, ptrdiff_t stride, ptrdiff_t n, uint32_t *keys,
+                              double *variance) {
+    VR_ALIGNED uint32_t block[VR_LANES * VR_LANES];
+    double total[VR_LANES] = {0}, squares[VR_LANES] = {0};
+    ptrdiff_t start, count;
+    int f, l;
+    for (start = 0; start < n; start += VR_LANES) {
+        count = n - start < VR_LANES ? n - start : VR_LANES;
+        for (l = 0; l < count; l++) {
+            const float *row = rows + (start + l) * stride;
+            vr_label_keys(row, block + l * VR_LANES);
+            for (f = 0; f < VR_LANES; f++) {
+                const double difference = (double)row[f] - (double)rows[f];
+                total[f] += difference;
+                squares[f] += difference * difference;
+            }
+        }
+        if (count == VR_LANES) {
+            for (f = 0; f < VR_LANES; f++)
+                for (l = 0; l < VR_LANES; l++) keys[f * n + start + l] = block[l * VR_LANES + f];
+        } else {
+            for (f = 0; f < VR_LANES; f++)
+                for (l = 0; l < count; l++) keys[f * n + start + l] = block[l * VR_LANES + f];
+        }
+    }
+    for (f = 0; f < VR_LANES; f++) {
+        const double mean = total[f] / n;
+        variance[f] = squares[f] / n - mean * mean;
+        if (!(variance[f] > 0)) variance[f] = 0;
+    }
+}
+
+/* Sum of the weights of the lanes 0 to l, for each of the sixteen; returns the whole. */
+VR_INLINE float vr_lane_sums(const float *running, float *lane_sums, ptrdiff_t k) {
+    float sum = 0.0f;
+    int l;
+    for (l = 0; l < VR_LANES; l++) {
+        sum += running[k - VR_LANES + l];
+        lane_sums[l] = sum;
+    }
+    return sum;
+}
+
+/* The column whose weight covers the point (across, along), both in [0, 1): the first number
+   picks the lane, the second the column in it. */
+VR_INLINE ptrdiff_t vr_pick(const float *running, const float *lane_sums, float across,
+                            float along, ptrdiff_t k) {
+    const float whole = lane_sums[VR_LANES - 1];
+    float point = across * whole, total;
+    ptrdiff_t lane = 0, block = 0, b;
+    int l;
+    /* the product may round up to the whole */
+    if (!(point < whole)) point = whole * 0.9999999f;
+    for (l = 0; l < VR_LANES; l++) lane += lane_sums[l] <= point;
+    if (lane > VR_LANES - 1) lane = VR_LANES - 1;
+    total = running[k - VR_LANES + lane];
+    point = along * total;
+    if (!(point < total)) point = total * 0.9999999f;
+    for (b = lane; b < k; b += VR_LANES) block += running[b] <= point;
+    return block * VR_LANES + lane;
+}
+
+#endif

@@ -1,0 +1,141 @@
+"""Build of the extension modules; everything else is in pyproject.toml.
+
+Every vector instruction set gets its own module, compiled from the same source with other flags.
+The package chooses one of them when it is imported (vseens_rec/_native.py), so one build runs on
+every processor of its architecture.
+
+Environment variables
+---------------------
+VSEENS_REC_NO_OPENMP=1
+    Build without OpenMP, for one thread.
+VSEENS_REC_WERROR=1
+    Turn the compiler's warnings into errors.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, LinkError
+
+OPENMP_PROBE = """
+#include <omp.h>
+int main(void) { return omp_get_max_threads() > 0 ? 0 : 1; }
+"""
+EMPTY_PROBE = "int main(void) { return 0; }\n"
+
+# flags that have no effect on the result but are not known to every compiler are not used at all
+OPTIMISE = {"unix": ["-O3", "-fno-math-errno"], "msvc": ["/O2"]}
+WARNINGS = {"unix": ["-Wall", "-Wextra"], "msvc": ["/W3"]}
+# C that Cython writes has unused parameters and compares signs; the sources here do not
+WARNINGS_OFF = {
+    "unix": ["-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-missing-field-initializers"],
+    "msvc": [],
+}
+OPENMP = {"unix": [["-fopenmp"], ["-Xpreprocessor", "-fopenmp"]], "msvc": [["/openmp"]]}
+OPENMP_LINK = {"-fopenmp": ["-fopenmp"], "-Xpreprocessor": ["-lomp"], "/openmp": []}
+INSTRUCTION_SETS = {
+    "unix": {
+        "avx2": ["-mavx2", "-mfma"],
+        "avx512": [
+            "-mavx512f",
+            "-mavx512bw",
+            "-mavx512dq",
+            "-mavx512vl",
+            "-mfma",
+            "-mprefer-vector-width=512",
+        ],
+    },
+    "msvc": {"avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]},
+}
+IS_X86 = platform.machine().lower() in {"x86_64", "amd64"}
+
+
+class BuildExtension(build_ext):
+    """Gives each module the flags that the compiler at hand understands."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def build_extensions(self):
+        kind = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
+        common = OPTIMISE[kind] + WARNINGS[kind]
+        common += [flag for flag in WARNINGS_OFF[kind] if self.compiles(EMPTY_PROBE, [flag])]
+        if os.environ.get("VSEENS_REC_WERROR") == "1":
+            common.append("/WX" if kind == "msvc" else "-Werror")
+        openmp, openmp_link = self.find_openmp(kind)
+        for extension in self.extensions:
+            extension.extra_compile_args = common + openmp
+            extension.extra_link_args = openmp_link
+        kept = []
+        for extension in self.extensions:
+            name = extension.name.rpartition("_")[2]
+            flags = INSTRUCTION_SETS[kind].get(name, [])
+            if flags and not (IS_X86 and self.compiles(EMPTY_PROBE, flags)):
+                continue
+            extension.extra_compile_args = extension.extra_compile_args + flags
+            kept.append(extension)
+        self.extensions = kept
+        super().build_extensions()
+
+    def find_openmp(self, kind):
+        if os.environ.get("VSEENS_REC_NO_OPENMP") == "1":
+            return [], []
+        for flags in OPENMP[kind]:
+            link = OPENMP_LINK[flags[0]]
+            if self.compiles(OPENMP_PROBE, flags, link):
+                return flags, link
+        print("OpenMP was not found: the package will train on one thread", file=sys.stderr)
+        return [], []
+
+    def compiles(self, source, flags, link=()):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "probe.c")
+            path.write_text(source)
+            try:
+                objects = self.compiler.compile(
+                    [str(path)], output_dir=folder, extra_postargs=list(flags)
+                )
+                self.compiler.link_executable(
+                    objects, "probe", output_dir=folder, extra_postargs=list(link)
+                )
+            except (CompileError, LinkError):
+                return False
+        return True
+
+
+def sources_of(name):
+    depends = [str(path) for path in sorted(Path("ext").glob("*")) if path.suffix != ".c"]
+    return Extension(
+        f"vseens_rec._{name}",
+        [f"ext/{name}.pyx"],
+        include_dirs=["ext"],
+        depends=depends,
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [
+            sources_of(name)
+            for name in ("platform", "kernel_plain", "kernel_avx2", "kernel_avx512")
+        ],
+        include_path=["ext"],
+        build_dir="build",
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    ),
+    cmdclass={"build_ext": BuildExtension},
+)

@@ -1,0 +1,230 @@
+"""A slow, obvious version of the kernel's epoch, on the same random numbers."""
+
+import numpy as np
+
+MASK = (1 << 64) - 1
+GOLDEN = 0x9E3779B97F4A7C15
+LANES = 16
+MAX_REDRAWS = 32
+
+
+def mix(z):
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+    return z ^ (z >> 31)
+
+
+class Random:
+    def __init__(self, seed, epoch, row):
+        key = mix((mix((mix(seed) + epoch) & MASK) + row) & MASK)
+        self.state = mix(key)
+        self.increment = mix((key + GOLDEN) & MASK) | 1
+
+    def next(self):
+        self.state = (self.state + self.increment) & MASK
+        return mix(self.state)
+
+    def below(self, n):
+        return (self.next() * int(n)) >> 64
+
+
+def alias_draw(table, random):
+    product = random.next() * len(table)
+    row, fraction = product >> 64, (product >> 32) & 0xFFFFFFFF
+    return row if fraction < table[row, 0] else int(table[row, 1])
+
+
+def rank_table(item_factors, columns):
+    """Labels by every factor from the largest, ties by ascending id, and the deviations."""
+    order = np.argsort(-item_factors[:, :columns], axis=0, kind="stable").T
+    return order, item_factors[:, :columns].astype(np.float64).std(axis=0).astype(np.float32)
+
+
+class Proposal:
+    """The four proposals; refresh() for the rank table, prepare() for each block of a row."""
+
+    def __init__(self, kind, n_labels, columns, law=None):
+        self.kind, self.n_labels, self.columns, self.law = kind, n_labels, columns, law
+
+    def refresh(self, item_factors):
+        self.item_factors = item_factors
+        if self.kind == "adaptive":
+            self.order, self.spread = rank_table(item_factors, self.columns)
+
+    def prepare(self, user):
+        self.user = user.copy()
+        if self.kind == "adaptive":
+            weights = np.zeros(-(-self.columns // LANES) * LANES, dtype=np.float32)
+            weights[: self.columns] = np.abs(user[: self.columns]) * self.spread
+            self.running = np.cumsum(weights.reshape(-1, LANES), axis=0, dtype=np.float32)
+            self.lanes = np.cumsum(self.running[-1], dtype=np.float32)
+        elif self.kind == "exact":
+            self.ranking = np.argsort(-(self.item_factors @ user), kind="stable")
+
+    def propose(self, random):
+        if self.kind == "uniform" or (self.kind == "adaptive" and not self.lanes[-1] > 0):
+            return random.below(self.n_labels)
+        outcome = alias_draw(self.law, random)
+        if self.kind == "popularity":
+            return outcome
+        if self.kind == "exact":
+            return int(self.ranking[outcome])
+        number = random.next()
+        across = np.float32(number >> 40) * np.float32(2**-24)
+        along = np.float32(number & 0xFFFFFF) * np.float32(2**-24)
+        lane = int((self.lanes <= across * self.lanes[-1]).sum())
+        column = self.running[:, lane]
+        factor = int((column <= along * column[-1]).sum()) * LANES + lane
+        rank = outcome if self.user[factor] > 0 else self.n_labels - 1 - outcome
+        return int(self.order[factor, rank])
+
+    def propose_negative(self, positives, random, verify=True):
+        for _ in range(MAX_REDRAWS + 1):
+            label = self.propose(random)
+            if not verify or label not in positives:
+                return label
+        others = [label for label in range(self.n_labels) if label not in positives]
+        return others[random.below(len(others))]
+
+
+def pair_loss(loss, difference, margin=1.0, weight=1.0):
+    """Loss and minus its derivative by the difference of the scores."""
+    if loss == "logistic":
+        return np.logaddexp(0.0, -difference), 1.0 / (1.0 + np.exp(difference))
+    if difference >= margin:
+        return 0.0, 0.0
+    return weight * (margin - difference), weight
+
+
+def list_loss(loss, positive, negatives, margin, temperature, correction=None):
+    """Loss, minus its derivative by the positive's score, and those by the negatives'."""
+    if loss == "softmax":
+        logits = np.concatenate([[positive], negatives + margin]) / temperature
+        if correction is not None:
+            logits[1:] += correction
+        share = np.exp(logits - logits.max())
+        share /= share.sum()
+        return -np.log(share[0]), (1 - share[0]) / temperature, share[1:] / temperature
+    if loss == "sgns":
+        value = np.logaddexp(0, -positive) + np.logaddexp(0, negatives).sum()
+        return value, 1 / (1 + np.exp(positive)), 1 / (1 + np.exp(-negatives))
+    terms = [pair_loss(loss, positive - negative, margin) for negative in negatives]
+    values, slopes = np.array(terms).T / len(negatives)
+    return values.sum(), slopes.sum(), slopes
+
+
+def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together, **options):
+    """One epoch in place on float32 factors without padding; returns the sum of the losses.
+
+    Options: loss, selection, candidates, group_size, max_trials, margin, temperature, learning_rate,
+    decay (of users, positives, negatives), violating_only, verify, bias, interval, draws, values,
+    corrected, cosine.
+    """
+    interval = options.get("interval") or float("inf")
+    state = _Epoch(matrix, users, items, proposal, options)
+    since = interval
+    for place, row in enumerate(order):
+        if since >= interval or place == 0:
+            proposal.refresh(items)
+            since = 0
+        random = Random(seed, epoch, int(row))
+        begin, end = matrix.indptr[row], matrix.indptr[row + 1]
+        n_pairs = end - begin if options.get("draws") is None else options["draws"][place]
+        state.row(random, row, begin, end, n_pairs, pairs_together)
+        since += n_pairs
+    return state.loss
+
+
+class _Epoch:
+    def __init__(self, matrix, users, items, proposal, options):
+        self.matrix, self.users, self.items = matrix, users, items
+        self.proposal, self.options, self.loss = proposal, options, 0.0
+        self.selection = options.get("selection", "first")
+        self.candidates = options.get("candidates", 1)
+
+    def row(self, random, row, begin, end, n_pairs, pairs_together):
+        labels = self.matrix.indices[begin:end]
+        positives = set(labels.tolist())
+        verify = self.options.get("verify", True)
+        for start in range(0, n_pairs, pairs_together):
+            self.proposal.prepare(self.users[row])
+            block = []
+            for i in range(start, min(n_pairs, start + pairs_together)):
+                positive = int(labels[i]) if self.options.get("draws") is None else (
+                    self.draw_positive(random, begin, end))
+                drawn = []
+                if self.selection != "violator":
+                    drawn = [
+                        self.proposal.propose_negative(positives, random, verify)
+                        for _ in range(self.candidates)
+                    ]
+                block.append((positive, drawn))
+            for positive, drawn in block:
+                self.step(random, row, positive, drawn, positives, verify)
+
+    def draw_positive(self, random, begin, end):
+        labels = self.matrix.indices[begin:end]
+        if self.options.get("values") is None:
+            return int(labels[random.below(end - begin)])
+        running = self.options["values"]
+        before = running[begin - 1] if begin else 0.0
+        target = before + (running[end - 1] - before) * ((random.next() >> 11) * 2.0**-53)
+        return int(self.matrix.indices[begin + np.argmax(running[begin:end] > target)])
+
+    def step(self, random, row, positive, drawn, positives, verify):
+        options, user, items = self.options, self.users[row], self.items
+        loss, margin = options["loss"], options.get("margin", 1.0)
+        score, weight = user @ items[positive], 1.0
+        if self.selection == "violator":
+            trials = options.get("max_trials") or max(1, len(items) - 1)
+            for trial in range(1, trials + 1):
+                negative = self.proposal.propose_negative(positives, random, verify)
+                if score - user @ items[negative] < margin and negative != positive:
+                    break
+            else:
+                return
+            drawn = [negative]
+            if loss == "warp":
+                weight = (1.0 / np.arange(1, (len(items) - 1) // trial + 1)).sum()
+        elif self.selection != "first":
+            keep = options.get("group_size", 1) if self.selection == "group" else 1
+            drawn = sorted(drawn, key=lambda label: -float(user @ items[label]))[:keep]
+        pairwise = loss in ("hinge", "logistic", "warp")
+        if len(drawn) == 1 and pairwise:
+            if drawn[0] == positive:
+                return
+            value, slope = pair_loss(loss, score - user @ items[drawn[0]], margin, weight)
+            positive_slope, slopes = slope, np.array([slope])
+        else:
+            value, positive_slope, slopes = list_loss(
+                loss, score, items[drawn] @ user, margin, options.get("temperature", 1.0),
+                self.correction(drawn, positives))
+        self.loss += value
+        highest = max(user @ items[label] for label in drawn)
+        violates = not score - highest >= (margin if loss in ("hinge", "warp") else 0.0)
+        decay = np.array(options.get("decay", (0.0, 0.0, 0.0)), dtype=np.float32)
+        if options.get("violating_only") and not violates:
+            decay[:] = 0
+        self.update(row, positive, positive_slope, drawn, slopes, decay)
+
+    def correction(self, drawn, positives):
+        if not self.options.get("corrected"):
+            return None
+        # the uniform proposal only
+        return np.full(len(drawn), -np.log(self.candidates / (len(self.items) - len(positives))))
+
+    def update(self, row, positive, positive_slope, drawn, slopes, decay):
+        rate, items = np.float32(self.options["learning_rate"]), self.items
+        user = self.users[row].copy()
+        gradient = np.zeros_like(user)
+        steps = [(label, -slope, decay[2]) for label, slope in zip(drawn, slopes, strict=True)]
+        for label, slope, shrink in [*steps, (positive, positive_slope, decay[1])]:
+            # a label drawn twice is moved twice, the second time from where the first left it
+            gradient += np.float32(slope) * items[label]
+            items[label] += rate * (np.float32(slope) * user - shrink * items[label])
+        learned = slice(None, -1) if self.options.get("bias") else slice(None)
+        self.users[row][learned] += rate * (gradient - decay[0] * user)[learned]
+        if self.options.get("cosine"):
+            self.users[row] /= np.linalg.norm(self.users[row])
+            for label in [*drawn, positive]:
+                items[label] /= np.linalg.norm(items[label])

@@ -1,0 +1,105 @@
+"""implicit's own test-suite for recommenders, and its evaluation and ANN wrappers."""
+
+import importlib.util
+import subprocess
+import sys
+import tarfile
+import unittest
+from importlib.metadata import version
+
+import implicit.evaluation
+import numpy as np
+import pytest
+from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+from scipy.sparse import csr_matrix
+
+from vseens_rec import VSEens
+
+
+def implicit_test_mixin(folder):
+    """Load RecommenderBaseTestMixin from the source of the implicit that is installed."""
+    release = version("implicit")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+         "--no-binary", "implicit", "--dest", folder, f"implicit=={release}"],
+        check=True,
+    )  # fmt: skip
+    name = "recommender_base_test.py"
+    with tarfile.open(folder / f"implicit-{release}.tar.gz") as archive:
+        source = archive.extractfile(f"implicit-{release}/tests/{name}").read()
+    # away from the unpacked root, whose source folder would shadow the installed package
+    (folder / name).write_bytes(source)
+    spec = importlib.util.spec_from_file_location("recommender_base_test", folder / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.RecommenderBaseTestMixin
+
+
+@pytest.fixture(scope="session")
+def mixin(tmp_path_factory):
+    return implicit_test_mixin(tmp_path_factory.mktemp("implicit"))
+
+
+MIXIN_TESTS = [
+    "test_dtype", "test_evaluation", "test_fit_callback", "test_fit_non_csr_matrix",
+    "test_fit_ordering", "test_invalid_user_items", "test_pickle", "test_pickle_unfitted_model",
+    "test_rank_items", "test_rank_items_batch", "test_recalculate_user", "test_recommend",
+    "test_recommend_batch", "test_serialization", "test_serialization_without_fit",
+    "test_similar_items", "test_similar_items_batch", "test_similar_items_filter",
+    "test_similar_users", "test_similar_users_batch", "test_similar_users_filter",
+    "test_zero_length_row",
+]  # fmt: skip
+
+
+def make_vseens():
+    return VSEens(factors=3, random_state=42, num_threads=1)
+
+
+@pytest.mark.parametrize("name", MIXIN_TESTS)
+def test_implicits_own_tests(mixin, name):
+    case = type("Case", (unittest.TestCase, mixin), {"_get_model": lambda self: make_vseens()})
+    getattr(case(name), name)()
+
+
+def test_all_of_implicits_own_tests_are_run(mixin):
+    assert sorted(n for n in dir(mixin) if n.startswith("test_")) == sorted(MIXIN_TESTS)
+
+
+def test_is_a_matrix_factorization_of_implicit():
+    assert issubclass(VSEens, MatrixFactorizationBase)
+
+
+def test_fit_as_implicit_calls_it(checkerboard):
+    calls = []
+    model = VSEens(factors=4, iterations=3, random_state=0)
+    assert model.fit(checkerboard, False, lambda *event: calls.append(event)) is model
+    assert [event[0] for event in calls] == [0, 1, 2]
+    assert all(event[1] > 0 for event in calls)
+    correct, skipped = calls[-1][2:]
+    assert 0 < correct <= checkerboard.nnz
+    assert skipped == 0
+    model.fit(user_items=checkerboard, show_progress=False, callback=lambda *e: calls.append(e))
+    assert len(calls) == 6
+    model.fit(checkerboard, True, callback=lambda *e: calls.append(e))
+    assert len(calls) == 9
+
+
+def test_implicits_evaluation(checkerboard):
+    model = VSEens(factors=4, random_state=0, num_threads=2).fit(checkerboard, show_progress=False)
+    held_out = csr_matrix(np.eye(50, dtype=np.float32))
+    for n_threads in (1, 2):
+        measures = implicit.evaluation.ranking_metrics_at_k(
+            model, checkerboard, held_out, K=60, show_progress=False, num_threads=n_threads
+        )
+        assert measures["precision"] == 1
+
+
+def test_implicits_faiss_wrapper(annotations):
+    faiss_wrapper = pytest.importorskip("implicit.ann.faiss")
+    exact = VSEens(factors=16, iterations=20, random_state=0, num_threads=1)
+    wrapper = faiss_wrapper.FaissModel(exact, nlist=4, nprobe=4, use_gpu=False)
+    wrapper.fit(annotations, show_progress=False)
+    ids, _ = wrapper.recommend(3, annotations[3], N=5)
+    np.testing.assert_array_equal(ids, exact.recommend(3, N=5)[0])
+    ids, _ = wrapper.similar_items(7, N=5)
+    np.testing.assert_array_equal(ids, exact.similar_items(7, N=5)[0])

@@ -1,0 +1,381 @@
+"""The kernel against the slow version in reference.py, and its random numbers."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.sparse import csr_matrix, random_array
+
+from vseens_rec.sampling import rank_law
+
+from . import reference
+
+
+def padded(kernel, factors):
+    array = kernel.aligned_rows(len(factors), kernel.padded_width(factors.shape[1]))
+    array[:, : factors.shape[1]] = factors
+    return array
+
+
+def make_case(seed, n_images, n_labels, factors, density=0.2, bias=False):
+    """Return a matrix with rows of no, one and all labels among others, and initial factors."""
+    rng = np.random.default_rng(seed)
+    matrix = random_array((n_images, n_labels), density=density, rng=rng, format="lil")
+    if n_images >= 3:
+        matrix[0] = np.ones(n_labels)
+        matrix[1] = np.zeros(n_labels)
+        matrix[2] = np.eye(1, n_labels, n_labels // 2)[0]
+    matrix = csr_matrix(matrix)
+    matrix.sort_indices()
+    columns = factors + bias
+    users = rng.normal(scale=0.3, size=(n_images, columns)).astype(np.float32)
+    items = rng.normal(scale=0.3, size=(n_labels, columns)).astype(np.float32)
+    if bias:
+        users[:, -1] = 1
+    return matrix, users, items
+
+
+def make_proposals(kernel, kind, n_labels, columns, rank_scale=0.1):
+    law = {
+        "popularity": np.arange(1.0, n_labels + 1) / (n_labels * (n_labels + 1) / 2),
+        "adaptive": rank_law(n_labels, rank_scale),
+        "exact": rank_law(n_labels, rank_scale),
+        "uniform": None,
+    }[kind]
+    alias = None if law is None else kernel.alias_table(law)
+    table = None
+    if kind == "adaptive":
+        dtype = np.uint16 if n_labels <= 2**16 else np.uint32
+        table = np.zeros((columns, min(n_labels, 2 * len(law))), dtype=dtype)
+    sampler = kernel.Sampler(kernel.PROPOSALS[kind], n_labels, columns, alias, law, table)
+    return sampler, reference.Proposal(kind, n_labels, columns, alias)
+
+
+def run_both(kernel, matrix, users, items, *, sampler="adaptive", n_threads=1, bias=False,
+             epoch=5, seed=123, rows=None, **options):
+    """Run one epoch by the kernel and by the reference and return both results."""
+    n_labels, columns = items.shape
+    fast, slow = make_proposals(kernel, sampler, n_labels, columns)
+    lengths = np.diff(matrix.indptr)
+    if rows is None:
+        rows = np.flatnonzero((lengths > 0) & (lengths < n_labels))
+        rows = np.random.default_rng(seed).permutation(rows).astype(np.int32)
+    candidates = options.get("candidates", 1)
+    decay = options.get("decay", (0.0, 0.0, 0.0))
+    fast_users, fast_items = padded(kernel, users), padded(kernel, items)
+    learns = np.zeros(fast_users.shape[1], dtype=np.float32)
+    learns[: columns - bias] = 1
+    if len(rows):
+        fast.refresh(fast_items, n_threads)
+    rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(2, n_labels)))])
+    counts = kernel.train(
+        fast, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), rows,
+        options.get("draws"), options.get("values"), fast_users, fast_items, learns,
+        rank_weights if options["loss"] == "warp" else None,
+        selection=kernel.SELECTIONS[options.get("selection", "first")],
+        candidates=candidates, group_size=options.get("group_size", 1),
+        max_trials=options.get("max_trials") or max(1, n_labels - 1),
+        loss=kernel.LOSSES[options["loss"]], margin=options.get("margin", 1.0),
+        temperature=options.get("temperature", 1.0), corrected=options.get("corrected", False),
+        learning_rate=options["learning_rate"], regularization_user=decay[0],
+        regularization_positive=decay[1], regularization_negative=decay[2],
+        regularize_violating_only=options.get("violating_only", False),
+        verify=options.get("verify", True), cosine=options.get("cosine", False),
+        auto_group=False, seed=seed, epoch=epoch, n_threads=n_threads,
+    )  # fmt: skip
+    slow_users, slow_items = users.copy(), items.copy()
+    loss = reference.epoch(
+        matrix, slow_users, slow_items, slow, seed=seed, epoch=epoch, order=rows, bias=bias,
+        pairs_together=kernel.pairs_drawn_together(candidates), **options,
+    )  # fmt: skip
+    assert not fast_users[:, columns:].any()
+    assert not fast_items[:, columns:].any()
+    return (fast_users[:, :columns], fast_items[:, :columns], counts), (
+        slow_users,
+        slow_items,
+        loss,
+    )
+
+
+def assert_agree(fast, slow):
+    np.testing.assert_allclose(fast[0], slow[0], rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(fast[1], slow[1], rtol=2e-4, atol=2e-5)
+    assert fast[2]["loss"] == pytest.approx(slow[2], rel=1e-4, abs=1e-6)
+    assert fast[2]["not_finite"] == 0
+
+
+SAMPLERS = ["adaptive", "uniform", "popularity", "exact"]
+
+
+@pytest.mark.parametrize("loss", ["hinge", "logistic"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    ("n_images", "n_labels", "factors", "bias"),
+    [(40, 30, 16, False), (40, 30, 37, True), (30, 90, 1, False), (25, 20, 5, True),
+     (6, 300, 100, True), (20, 2, 7, False)],
+)  # fmt: skip
+def test_an_epoch_agrees_with_the_slow_version(
+    kernel, sampler, loss, n_images, n_labels, factors, bias
+):
+    matrix, users, items = make_case(1, n_images, n_labels, factors, bias=bias)
+    fast, slow = run_both(
+        kernel, matrix, users, items, sampler=sampler, loss=loss, learning_rate=0.1, bias=bias,
+        decay=(0.02, 0.01, 0.03),
+    )  # fmt: skip
+    assert np.abs(fast[0] - users).max() > 1e-3
+    assert_agree(fast, slow)
+
+
+@pytest.mark.parametrize("sampler", ["adaptive", "uniform"])
+@pytest.mark.parametrize("n_labels", [65_535, 65_536, 65_537])
+def test_label_ids_at_the_limit_of_16_bits(kernel, sampler, n_labels):
+    matrix, users, items = make_case(2, 6, n_labels, 3, density=4e-4)
+    matrix = matrix[3:]
+    users = users[3:]
+    fast, slow = run_both(
+        kernel, matrix, users, items, sampler=sampler, loss="logistic", learning_rate=0.1
+    )
+    assert_agree(fast, slow)
+
+
+def test_one_label_trains_nothing(kernel):
+    matrix, users, items = make_case(3, 5, 1, 4)
+    fast, _ = run_both(kernel, matrix, users, items, loss="hinge", learning_rate=0.1)
+    np.testing.assert_array_equal(fast[0], users)
+    np.testing.assert_array_equal(fast[1], items)
+
+
+def test_one_label_without_verification_is_never_its_own_negative(kernel):
+    matrix, users, items = make_case(3, 5, 1, 4)
+    rows = np.flatnonzero(np.diff(matrix.indptr)).astype(np.int32)
+    fast, slow = run_both(
+        kernel, matrix, users, items, loss="hinge", learning_rate=0.1, verify=False, rows=rows
+    )
+    assert fast[2]["skipped"] == len(rows)
+    assert_agree(fast, slow)
+
+
+def test_rows_longer_than_what_is_drawn_together(kernel):
+    matrix, users, items = make_case(4, 8, 400, 20, density=0.5)
+    fast, slow = run_both(kernel, matrix, users, items, loss="logistic", learning_rate=0.05)
+    assert np.diff(matrix.indptr).max() > 2 * kernel.pairs_drawn_together(1)
+    assert_agree(fast, slow)
+
+
+def test_rows_whose_positives_fill_the_head_of_the_ranking_fall_back(kernel):
+    """All labels that the proposal can reach but one are positives."""
+    n_labels = 400
+    users = np.ones((1, 1), dtype=np.float32)
+    items = np.linspace(1, -1, n_labels, dtype=np.float32)[:, None]
+    matrix = csr_matrix((np.arange(n_labels) < 390).astype(float)[None])
+    fast, slow = run_both(kernel, matrix, users, items, loss="logistic", learning_rate=0.01)
+    assert_agree(fast, slow)
+
+
+GRID = [
+    {"loss": "logistic", "selection": "hardest", "candidates": 5},
+    {"loss": "hinge", "selection": "hardest", "candidates": 4},
+    {"loss": "hinge", "selection": "first", "candidates": 3},
+    {"loss": "logistic", "selection": "first", "candidates": 3},
+    {"loss": "logistic", "selection": "group", "candidates": 6, "group_size": 2},
+    {"loss": "hinge", "selection": "group", "candidates": 6, "group_size": 1},
+    {"loss": "softmax", "selection": "first", "candidates": 8, "margin": 0.0},
+    {"loss": "softmax", "selection": "group", "candidates": 8, "group_size": 3,
+     "margin": 0.2, "temperature": 0.5},
+    {"loss": "softmax", "selection": "first", "candidates": 1, "margin": 0.0},
+    {"loss": "softmax", "selection": "hardest", "candidates": 4, "margin": 0.0},
+    {"loss": "sgns", "selection": "first", "candidates": 5},
+    {"loss": "sgns", "selection": "hardest", "candidates": 5},
+    {"loss": "warp", "selection": "violator"},
+    {"loss": "warp", "selection": "violator", "max_trials": 2, "margin": 0.3},
+    {"loss": "hinge", "selection": "violator", "max_trials": 5},
+    {"loss": "logistic", "selection": "violator", "max_trials": 5},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", GRID, ids=lambda o: "-".join(str(v) for v in o.values()))
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("bias", [False, True])
+def test_selections_and_losses_agree_with_the_slow_version(kernel, sampler, options, bias):
+    matrix, users, items = make_case(5, 30, 40, 19, bias=bias)
+    fast, slow = run_both(
+        kernel, matrix, users, items, sampler=sampler, bias=bias, learning_rate=0.03,
+        decay=(0.03, 0.01, 0.02), **options,
+    )  # fmt: skip
+    assert np.abs(fast[1] - items).max() > 1e-3
+    assert_agree(fast, slow)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "logistic", "softmax"])
+def test_penalty_of_violating_triplets_only(kernel, loss):
+    matrix, users, items = make_case(6, 30, 40, 12)
+    options = {"loss": loss, "learning_rate": 0.1, "decay": (0.3, 0.3, 0.3), "margin": 0.1}
+    fast, slow = run_both(kernel, matrix, users, items, violating_only=True, **options)
+    assert_agree(fast, slow)
+    everywhere, _ = run_both(kernel, matrix, users, items, **options)
+    assert np.abs(fast[1] - everywhere[1]).max() > 1e-3
+
+
+def test_softmax_corrected_for_the_uniform_proposal(kernel):
+    matrix, users, items = make_case(7, 30, 40, 12)
+    options = {"loss": "softmax", "candidates": 6, "learning_rate": 0.1, "margin": 0.0}
+    fast, slow = run_both(
+        kernel, matrix, users, items, sampler="uniform", corrected=True, **options
+    )
+    assert_agree(fast, slow)
+
+
+@pytest.mark.parametrize("options", [{"loss": "hinge"}, {"loss": "softmax", "candidates": 4}])
+def test_cosine_keeps_rows_on_the_unit_sphere(kernel, options):
+    matrix, users, items = make_case(8, 30, 40, 12)
+    users /= np.linalg.norm(users, axis=1, keepdims=True)
+    items /= np.linalg.norm(items, axis=1, keepdims=True)
+    fast, slow = run_both(
+        kernel, matrix, users, items, sampler="uniform", cosine=True, learning_rate=0.1, **options
+    )
+    assert_agree(fast, slow)
+    np.testing.assert_allclose(np.linalg.norm(fast[1], axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("by_value", [False, True])
+def test_drawn_positives(kernel, by_value):
+    matrix, users, items = make_case(9, 30, 40, 12)
+    lengths = np.diff(matrix.indptr)
+    rows = np.flatnonzero((lengths > 0) & (lengths < 40)).astype(np.int32)
+    draws = np.random.default_rng(0).integers(1, 9, size=len(rows)).astype(np.int32)
+    values = np.cumsum(matrix.data.astype(np.float64)) if by_value else None
+    fast, slow = run_both(
+        kernel, matrix, users, items, loss="logistic", learning_rate=0.1, rows=rows,
+        draws=draws, values=values,
+    )  # fmt: skip
+    assert fast[2]["pairs"] == draws.sum()
+    assert_agree(fast, slow)
+
+
+def test_positives_are_drawn_by_their_values(kernel):
+    """At learning rate 0 the loss tells which positives were drawn."""
+    values = np.array([1.0, 2.0, 5.0])
+    matrix = csr_matrix(([1, 1, 1], [0, 1, 2], [0, 3]), shape=(1, 4))
+    users = np.array([[1.0]], dtype=np.float32)
+    # the hinge of the positive a against the only negative, 0, is 1 - a: 0, 1 and 100,000
+    items = np.array([[1.0], [0.0], [-99_999.0], [0.0]], dtype=np.float32)
+    n = 8000
+    counts = run_both(
+        kernel, matrix, users, items, sampler="uniform", loss="hinge", learning_rate=0.0,
+        rows=np.zeros(1, np.int32), draws=np.array([n], np.int32), values=np.cumsum(values),
+    )[0][2]  # fmt: skip
+    third, second = divmod(round(counts["loss"]), 100_000)
+    assert third / n == pytest.approx(5 / 8, abs=0.02)
+    assert second / n == pytest.approx(2 / 8, abs=0.02)
+
+
+def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
+    """At learning rate 0 the loss of an epoch is a function of the draws alone."""
+    matrix, users, items = make_case(10, 3000, 50, 8, density=0.1)
+    lengths = np.diff(matrix.indptr)
+    rows = np.flatnonzero((lengths > 0) & (lengths < 50)).astype(np.int32)
+    fast, _ = make_proposals(kernel, "adaptive", 50, 8)
+    fast_users, fast_items = padded(kernel, users), padded(kernel, items)
+    fast.refresh(fast_items, 1)
+
+    def train(rows, n_threads, epoch=5):
+        return kernel.train(
+            fast, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
+            fast_items, np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
+            max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False, learning_rate=0.0,
+            regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
+            regularize_violating_only=False, verify=True, cosine=False, auto_group=False, seed=9,
+            epoch=epoch, n_threads=n_threads,
+        )["loss"]  # fmt: skip
+
+    whole = train(rows, 1)
+    assert train(rows, 4) == pytest.approx(whole, rel=1e-12)
+    assert train(rows[::-1].copy(), 2) == pytest.approx(whole, rel=1e-12)
+    parts = sum(train(np.ascontiguousarray(part), 2) for part in np.array_split(rows, 7))
+    assert parts == pytest.approx(whole, rel=1e-12)
+    assert train(rows, 1, epoch=6) != pytest.approx(whole, rel=1e-6)
+
+
+def test_random_numbers_agree_with_the_slow_version(kernel):
+    random = reference.Random(2**63 + 5, 7, 123_456_789)
+    expected = [random.next() for _ in range(50)]
+    assert kernel.random_numbers(2**63 + 5, 7, 123_456_789, 50).tolist() == expected
+
+
+def test_random_numbers_are_uniform_and_rows_are_independent(kernel):
+    numbers = np.stack([kernel.random_numbers(1, 2, row, 256) for row in range(1000)])
+    unit = numbers / 2.0**64
+    assert stats.kstest(unit.ravel(), "uniform").pvalue > 1e-4
+    # the same draw of neighbouring rows, and neighbouring draws of one row
+    assert abs(np.corrcoef(unit[:-1].ravel(), unit[1:].ravel())[0, 1]) < 0.01
+    assert abs(np.corrcoef(unit[:, :-1].ravel(), unit[:, 1:].ravel())[0, 1]) < 0.01
+    bits = (numbers.ravel()[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
+    assert np.abs(bits.mean(axis=0) - 0.5).max() < 0.006
+
+
+def test_initial_factors_are_normal_and_do_not_depend_on_threads(kernel):
+    one, two = kernel.aligned_rows(20_000, 16), kernel.aligned_rows(20_000, 16)
+    kernel.fill_normal(one, 10, 0.3, 5, 1, 1)
+    kernel.fill_normal(two, 10, 0.3, 5, 1, 2)
+    np.testing.assert_array_equal(one, two)
+    assert not one[:, 10:].any()
+    values = one[:, :10].ravel() / 0.3
+    assert stats.kstest(values, "norm").pvalue > 1e-4
+    assert np.abs(values).max() > 4
+    kernel.fill_normal(two, 10, 0.3, 5, 0, 1)
+    assert (one != two).mean() > 0.5
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_alias_table_has_the_law_it_is_built_from(kernel, n):
+    weights = np.random.default_rng(n).exponential(size=n) ** 3
+    weights[n // 2 :: 5] = 0 if n > 2 else 1
+    table = kernel.alias_table(weights)
+    share = table[:, 0] / (2.0**32 - 1)
+    law = np.bincount(table[:, 1], weights=1 - share, minlength=n) + share
+    np.testing.assert_allclose(law / n, weights / weights.sum(), atol=1e-9)
+
+
+@pytest.mark.parametrize("n_labels", [1, 5, 300, 70_000])
+@pytest.mark.parametrize("rank_scale", [0.005, 0.04, 1.0])
+def test_rank_table_is_the_sorted_order(kernel, n_labels, rank_scale):
+    rng = np.random.default_rng(n_labels)
+    columns = 21
+    items = rng.normal(size=(n_labels, columns)).astype(np.float32)
+    items[:, 1] = np.round(items[:, 1])  # ties
+    items[:, 2] = 0
+    items[:, 3] = -0.0
+    items[::2, 3] = 0.0
+    items[:, 4] = 3.7
+    items[:, 5] *= 1e30
+    items[:, 6] *= 1e-41  # denormal
+    sampler, _ = make_proposals(kernel, "adaptive", n_labels, columns, rank_scale)
+    sampler.refresh(padded(kernel, items), 2)
+    order, spread = reference.rank_table(items, columns)
+    width = sampler.table.shape[1]
+    if width < n_labels:
+        order = np.hstack([order[:, : width // 2], order[:, -(width // 2) :]])
+    np.testing.assert_array_equal(sampler.table, order)
+    np.testing.assert_allclose(sampler.spread[:columns], spread, rtol=1e-4, atol=1e-42)
+    assert sampler.spread[4] == 0
+    assert not sampler.spread[columns:].any()
+
+
+def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
+    for bad in (np.nan, np.inf, -np.inf, 3e38):
+        matrix, users, items = make_case(11, 30, 40, 12)
+        users[5] = bad
+        items[7] = bad
+        fast, _ = make_proposals(kernel, "adaptive", 40, 12)
+        fast_users, fast_items = padded(kernel, users), padded(kernel, items)
+        fast.refresh(fast_items, 1)
+        for loss in (0, 1):
+            counts = kernel.train(
+                fast, matrix.indptr.astype(np.int64), matrix.indices,
+                np.arange(3, 30, dtype=np.int32), None, None, fast_users, fast_items,
+                np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
+                max_trials=1, loss=loss, margin=1.0, temperature=1.0, corrected=False,
+                learning_rate=0.1, regularization_user=0.0, regularization_positive=0.0,
+                regularization_negative=0.0, regularize_violating_only=False, verify=True,
+                cosine=False, auto_group=False, seed=9, epoch=2, n_threads=1,
+            )  # fmt: skip
+            assert counts["not_finite"] > 0

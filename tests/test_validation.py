@@ -1,0 +1,262 @@
+"""Bad input gets an error that names the remedy; odd but good input is taken as it is."""
+
+import numpy as np
+import pytest
+from implicit.recommender_base import ModelFitError
+from implicit.utils import ParameterWarning
+from scipy.sparse import csr_array, csr_matrix
+from sklearn.exceptions import NotFittedError
+
+from vseens_rec import VSEens
+
+
+def make_model(**parameters):
+    return VSEens(**({"factors": 4, "iterations": 3, "random_state": 0, "num_threads": 1} | parameters))
+
+
+@pytest.fixture(scope="module")
+def fitted(annotations):
+    return make_model().fit(annotations, show_progress=False)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite(annotations, value):
+    matrix = annotations.copy()
+    matrix.data[7] = value
+    for X in (matrix, matrix.toarray()):
+        with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+            make_model().fit(X)
+
+
+def test_negative_values(annotations):
+    matrix = annotations.copy()
+    matrix.data[7] = -1
+    for X in (matrix, matrix.toarray()):
+        with pytest.raises(ValueError, match="Negative values in data passed to VSEens.*clip"):
+            make_model().fit(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones(5), "(?s)Expected 2D array, got 1D array.*Reshape"),
+        (np.ones((2, 2, 2)), "dim 3"),
+        (np.empty((0, 5)), "0 sample"),
+        (np.empty((5, 0)), "0 feature"),
+        (csr_matrix((0, 5)), "0 sample"),
+        (csr_matrix((5, 4)), "no positive: all 5 x 4 values are zero"),
+        (np.zeros((5, 4)), "no positive"),
+        (csr_matrix(([0.0], ([0], [1])), shape=(3, 3)), "no positive"),
+        (None, r"fit\(user_items=X\)"),
+        ([["a", "b"]], "could not convert|dtype"),
+        (np.array([[1j, 2]]), "Complex data"),
+    ],
+)
+def test_matrices_that_cannot_be_fitted(X, message):
+    model = make_model()
+    with pytest.raises(ValueError, match=message):
+        model.fit(X)
+    assert model.user_factors is None
+
+
+def test_two_matrices_at_once(annotations):
+    with pytest.raises(ValueError, match="both X and user_items"):
+        make_model().fit(annotations, user_items=annotations)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("factors", 0), ("factors", 2.5), ("factors", "10"), ("factors", True),
+        ("learning_rate", -0.1), ("learning_rate", np.nan), ("learning_rate", np.inf),
+        ("learning_rate", None), ("regularization", -1), ("iterations", -1), ("iterations", 1.5),
+        ("rank_scale", 0), ("rank_scale", -1), ("refresh_interval", 0), ("candidates", 0),
+        ("init_scale", -1), ("num_threads", -1), ("use_bias", "yes"), ("random_state", -5),
+        ("random_state", "seed"), ("verify_negative_samples", 3), ("dtype", np.int32),
+        ("dtype", "nonsense"), ("dtype", np.float16), ("sampler", None),
+    ],
+)  # fmt: skip
+def test_parameters_out_of_range_or_of_the_wrong_type(annotations, parameter, value):
+    model = make_model(**{parameter: value})
+    with pytest.raises(ValueError, match=f"'{parameter}' parameter of VSEens must"):
+        model.fit(annotations)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "some"), [("sampler", "adaptive"), ("loss", "logistic"), ("selection", "first")]
+)
+def test_unknown_names_list_those_that_exist(annotations, parameter, some):
+    with pytest.raises(ValueError, match=f"among.*'{some}'.*Got 'nonsense'"):
+        make_model(**{parameter: "nonsense"}).fit(annotations)
+
+
+def test_unfitted_model():
+    for call in (
+        lambda model: model.recommend(0),
+        lambda model: model.similar_items(0),
+        lambda model: model.similar_users(0),
+    ):
+        with pytest.raises(NotFittedError, match="fit"):
+            call(make_model())
+
+
+@pytest.mark.parametrize("image", [-1, 400, [0, 400], [-3, 0]])
+def test_image_ids_out_of_range(fitted, image):
+    with pytest.raises(IndexError, match="userid .* is out of range.* 400 images"):
+        fitted.recommend(image)
+    with pytest.raises(IndexError, match="userid .* is out of range.* 400 images"):
+        fitted.similar_users(image)
+
+
+@pytest.mark.parametrize("label", [-1, 120])
+def test_label_ids_out_of_range(fitted, label):
+    with pytest.raises(IndexError, match="itemid .* 120 labels"):
+        fitted.similar_items(label)
+    with pytest.raises(IndexError, match="items .* 120 labels"):
+        fitted.recommend(0, items=[0, label])
+    with pytest.raises(IndexError, match="filter_items .* 120 labels"):
+        fitted.recommend(0, filter_items=[label])
+
+
+@pytest.mark.parametrize("image", [1.0, "3", None, [0.5], True])
+def test_image_ids_of_the_wrong_type(fitted, image):
+    with pytest.raises(TypeError, match="userid must"):
+        fitted.recommend(image)
+
+
+def test_image_ids_of_two_dimensions(fitted):
+    with pytest.raises(ValueError, match="1-d array of ids"):
+        fitted.recommend(np.zeros((2, 2), dtype=int))
+
+
+def test_rows_of_the_wrong_shape(fitted, annotations):
+    with pytest.raises(ValueError, match=r"400 rows for 1 ids.*user_items\[userid\]"):
+        fitted.recommend(0, annotations)
+    with pytest.raises(ValueError, match="120 labels"):
+        fitted.recommend(0, csr_matrix((1, 7)))
+    with pytest.raises(ValueError, match=r"transposed: pass user_items\.T\.tocsr"):
+        fitted.recommend(0, annotations[0].T.tocsr())
+    with pytest.raises(ValueError, match="sparse matrix with a row for every id"):
+        fitted.recommend(0, np.zeros(120))
+
+
+@pytest.mark.parametrize("method", ["recommend", "similar_items", "similar_users"])
+def test_lengths_of_lists(fitted, method):
+    for N in (0, -3):
+        with pytest.raises(ValueError, match=f"N must be at least 1, got {N}"):
+            getattr(fitted, method)(0, N=N)
+    for N in (2.5, "10", True):
+        with pytest.raises(TypeError, match="N must be an integer"):
+            getattr(fitted, method)(0, N=N)
+
+
+def test_lists_of_items(fitted):
+    with pytest.raises(ValueError, match="either items or filter_items"):
+        fitted.recommend(0, items=[1, 2], filter_items=[3])
+    with pytest.raises(ValueError, match="items must be a list .* not empty"):
+        fitted.recommend(0, items=[])
+    with pytest.raises(ValueError, match="either filter_users or users"):
+        fitted.similar_users(0, users=[1], filter_users=[2])
+    ids, _ = fitted.recommend(0, filter_items=[])
+    np.testing.assert_array_equal(ids, fitted.recommend(0)[0])
+
+
+@pytest.mark.parametrize("loss", ["hinge", "logistic"])
+def test_divergence_names_the_remedy_and_leaves_the_model(annotations, loss):
+    model = make_model().fit(annotations, show_progress=False)
+    users = model.user_factors.copy()
+    with pytest.raises(ModelFitError, match=r"in epoch \d+: learning_rate=1e\+10.*Lower"):
+        model.set_params(learning_rate=1e10, loss=loss, iterations=30).fit(annotations, show_progress=False)
+    np.testing.assert_array_equal(model.user_factors, users)
+    fresh = make_model(learning_rate=1e10, loss=loss, iterations=30)
+    with pytest.raises(ModelFitError):
+        fresh.fit(annotations, show_progress=False)
+    assert fresh.user_factors is None
+
+
+def snapshot(X):
+    if isinstance(X, np.ndarray):
+        return [X.copy()]
+    names = {"coo": ("row", "col", "data"), "lil": ("rows", "data")}
+    return [getattr(X, name).copy() for name in names.get(X.format, ("indptr", "indices", "data"))]
+
+
+FORMS = {
+    "csc": lambda X: X.tocsc(),
+    "csr_array": csr_array,
+    "dense": lambda X: X.toarray(),
+    "list": lambda X: X.toarray().tolist(),
+    "int": lambda X: X.astype(np.int64),
+    "bool": lambda X: X.astype(bool),
+    "dense bool": lambda X: X.toarray().astype(bool),
+    "float64": lambda X: X.astype(np.float64),
+    "uint8": lambda X: X.astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_the_same_matrix_give_the_same_model(annotations, fitted, form, recwarn):
+    X = FORMS[form](annotations)
+    before = None if isinstance(X, list) else snapshot(X)
+    model = make_model().fit(X, show_progress=False)
+    np.testing.assert_array_equal(model.item_factors, fitted.item_factors)
+    if before is not None:
+        for now, then in zip(snapshot(X), before, strict=True):
+            np.testing.assert_array_equal(now, then)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("form", ["coo", "lil", "dok"])
+def test_other_formats_warn_as_implicit_does(annotations, fitted, form):
+    with pytest.warns(ParameterWarning, match="tocsr"):
+        model = make_model().fit(annotations.asformat(form), show_progress=False)
+    np.testing.assert_array_equal(model.item_factors, fitted.item_factors)
+
+
+def test_unsorted_duplicate_and_zero_entries(annotations, fitted):
+    rng = np.random.default_rng(0)
+    coo = annotations.tocoo()
+    zero_row, zero_column = np.argwhere(annotations.toarray() == 0)[0]
+    rows = np.concatenate([coo.row, coo.row[:50], [zero_row]])
+    columns = np.concatenate([coo.col, coo.col[:50], [zero_column]])
+    data = np.concatenate([coo.data, coo.data[:50], [0]]).astype(np.float32)
+    order = rng.permutation(len(rows))
+    order = order[np.argsort(rows[order], kind="stable")]
+    indptr = np.searchsorted(rows[order], np.arange(401))
+    X = csr_matrix((data[order], columns[order], indptr), shape=annotations.shape)
+    # flags that lie
+    X.has_sorted_indices = True
+    X.has_canonical_format = True
+    before = snapshot(X)
+    model = make_model().fit(X, show_progress=False)
+    np.testing.assert_array_equal(model.item_factors, fitted.item_factors)
+    for now, then in zip(snapshot(X), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_64_bit_indices(annotations, fitted):
+    X = annotations.copy()
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    model = make_model().fit(X, show_progress=False)
+    np.testing.assert_array_equal(model.item_factors, fitted.item_factors)
+    assert X.indices.dtype == np.int64
+
+
+def test_read_only_and_memory_mapped_arrays(annotations, fitted, tmp_path):
+    X = annotations.copy()
+    for name in ("data", "indices", "indptr"):
+        np.save(tmp_path / f"{name}.npy", getattr(X, name))
+        setattr(X, name, np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    model = make_model().fit(X, show_progress=False)
+    np.testing.assert_array_equal(model.item_factors, fitted.item_factors)
+    dense = annotations.toarray()
+    dense.flags.writeable = False
+    model.fit(dense, show_progress=False)
+    np.testing.assert_array_equal(model.item_factors, fitted.item_factors)
+
+
+def test_one_image_and_one_label():
+    for shape in ((1, 1), (1, 5), (5, 1)):
+        model = make_model().fit(np.eye(*shape), show_progress=False)
+        ids, _ = model.recommend(0, N=3)
+        assert ids.shape == (3,)

@@ -1,0 +1,279 @@
+"""What VSEens learns and gives back."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from implicit.evaluation import ranking_metrics_at_k
+from scipy.sparse import csr_matrix
+
+from vseens_rec import VSEens
+from vseens_rec.datasets import make_annotations
+
+
+@pytest.fixture(scope="module")
+def fitted(annotations):
+    return VSEens(factors=12, iterations=20, random_state=0, num_threads=1).fit(
+        annotations, show_progress=False
+    )
+
+
+@pytest.mark.parametrize("sampler", ["adaptive", "uniform"])
+@pytest.mark.parametrize("loss", ["hinge", "logistic"])
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_recovers_a_planted_ranking(sampler, loss, use_bias):
+    """The 15 labels recommended hold far more of the planted law than the most popular do."""
+    planted = make_annotations(600, 150, 9000, n_topics=6, random_state=1, return_planted=True)
+    law = np.asarray(planted.image_topics @ planted.topic_labels)
+    known = planted.matrix.toarray() > 0
+    law[known] = 0
+
+    def held_by_the_first_15(scores):
+        first = np.argsort(-np.where(known, -np.inf, scores), axis=1)[:, :15]
+        return np.take_along_axis(law, first, axis=1).sum(axis=1).mean()
+
+    model = VSEens(
+        factors=8, iterations=60, learning_rate=0.1, regularization=0.1, sampler=sampler,
+        loss=loss, use_bias=use_bias, random_state=0,
+    ).fit(planted.matrix, show_progress=False)  # fmt: skip
+    ideal = held_by_the_first_15(law)
+    popular = held_by_the_first_15(np.broadcast_to(planted.matrix.sum(axis=0), law.shape))
+    learned = held_by_the_first_15(model.user_factors @ model.item_factors.T)
+    assert learned / ideal > popular / ideal + 0.08
+
+
+def test_loss_falls_and_history_is_complete(annotations):
+    model = VSEens(factors=12, iterations=15, random_state=0).fit(annotations, show_progress=False)
+    assert model.n_iter_ == 15
+    history = model.history_
+    assert {len(values) for values in history.values()} == {15}
+    assert history["loss"][-1] < 0.8 * history["loss"][0]
+    assert history["violations"][-1] < 0.8 * history["violations"][0]
+    assert all(0 <= share <= 1 for share in history["violations"])
+    assert all(seconds > 0 for seconds in history["seconds"])
+    assert set(history["trials"]) == {1.0}
+
+
+def test_zero_iterations_give_the_initial_factors(annotations):
+    model = VSEens(factors=50, iterations=0, init_scale=0.2, random_state=0)
+    model.fit(annotations, show_progress=False)
+    assert model.n_iter_ == 0
+    assert model.user_factors[:, :50].std() == pytest.approx(0.2, rel=0.02)
+    assert (model.user_factors[:, 50] == 1).all()
+    assert (model.item_factors[:, 50] == 0).all()
+
+
+def test_the_bias_is_an_extra_column(annotations):
+    model = VSEens(factors=8, iterations=10, sampler="uniform", random_state=0)
+    model.fit(annotations, show_progress=False)
+    assert model.user_factors.shape == (400, 9)
+    assert (model.user_factors[:, 8] == 1).all()
+    popularity = np.asarray(annotations.sum(axis=0)).ravel()
+    assert np.corrcoef(model.item_factors[:, 8], popularity)[0, 1] > 0.5
+    ids, scores = model.recommend(0, N=5)
+    np.testing.assert_allclose(
+        scores, model.item_factors[ids] @ model.user_factors[0], rtol=1e-4, atol=1e-5
+    )
+    model.set_params(use_bias=False).fit(annotations, show_progress=False)
+    assert model.user_factors.shape == (400, 8)
+
+
+def test_images_without_labels_or_with_all_keep_their_initial_factors():
+    matrix = make_annotations(30, 20, 150, random_state=0).tolil()
+    matrix[3] = 0
+    matrix[4] = 1
+    matrix = matrix.tocsr()
+    parameters = {"factors": 6, "random_state": 0}
+    before = VSEens(iterations=0, **parameters).fit(matrix, show_progress=False).user_factors
+    after = VSEens(iterations=9, **parameters).fit(matrix, show_progress=False).user_factors
+    np.testing.assert_array_equal(after[3:5], before[3:5])
+    assert (after[5:] != before[5:]).any(axis=1).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_of_the_factors(annotations, dtype):
+    model = VSEens(factors=6, iterations=2, dtype=dtype).fit(annotations, show_progress=False)
+    for factors in (model.user_factors, model.item_factors):
+        assert factors.dtype == dtype
+        assert factors.flags.c_contiguous
+    _, scores = model.recommend(0)
+    assert scores.dtype == np.float32
+
+
+def test_one_seed_and_one_thread_give_the_same_bits(annotations):
+    def fit(seed):
+        model = VSEens(factors=6, iterations=5, num_threads=1, random_state=seed)
+        return model.fit(annotations, show_progress=False).item_factors
+
+    np.testing.assert_array_equal(fit(3), fit(3))
+    assert (fit(3) != fit(4)).any()
+    assert (fit(None) != fit(None)).any()
+    for make in (np.random.default_rng, np.random.RandomState):
+        np.testing.assert_array_equal(fit(make(3)), fit(make(3)))
+        shared = make(3)
+        assert (fit(shared) != fit(shared)).any()
+
+
+def test_more_threads_learn_as_well():
+    matrix = make_annotations(4000, 200, 60_000, random_state=0)
+    train, test = matrix.copy(), matrix.copy()
+    held_out = np.arange(matrix.nnz) % 9 == 4
+    train.data[held_out] = 0
+    test.data[~held_out] = 0
+    for part in (train, test):
+        part.eliminate_zeros()
+    found = [
+        ranking_metrics_at_k(
+            VSEens(factors=16, iterations=20, num_threads=n, random_state=0).fit(
+                train, show_progress=False
+            ),
+            train, test, show_progress=False,
+        )["ndcg"]
+        for n in (1, 4)
+    ]  # fmt: skip
+    assert found[1] == pytest.approx(found[0], rel=0.05)
+
+
+def test_refit_starts_afresh_on_any_shape(annotations):
+    model = VSEens(factors=6, iterations=3, random_state=0, num_threads=1)
+    first = model.fit(annotations, show_progress=False).item_factors
+    for part in (annotations[:50, :30], annotations[:, :60], annotations):
+        model.fit(part.tocsr(), show_progress=False)
+        assert model.user_factors.shape == (part.shape[0], 7)
+        assert model.item_factors.shape == (part.shape[1], 7)
+        assert model.recommend(part.shape[0] - 1, N=3)[0].max() < part.shape[1]
+    np.testing.assert_array_equal(model.item_factors, first)
+
+
+def test_recommend_uses_the_fitted_matrix(fitted, annotations):
+    for image in (0, 7, 399):
+        ids, scores = fitted.recommend(image, N=20)
+        assert ids.dtype == np.int32
+        assert scores.dtype == np.float32
+        assert not set(ids) & set(annotations[image].indices)
+        np.testing.assert_array_equal(ids, fitted.recommend(image, annotations[image], N=20)[0])
+        expected = fitted.item_factors @ fitted.user_factors[image]
+        expected[annotations[image].indices] = -np.inf
+        np.testing.assert_array_equal(ids, np.argsort(-expected)[:20])
+    batch_ids, batch_scores = fitted.recommend(np.array([0, 7, 399]), N=20)
+    assert batch_ids.shape == (3, 20)
+    np.testing.assert_array_equal(batch_ids[2], ids)
+    np.testing.assert_allclose(batch_scores[2], scores, rtol=1e-5)
+
+
+def test_recommend_pads_lists_and_never_brings_back_what_is_filtered(fitted, annotations):
+    image = int(np.diff(annotations.indptr).argmax())
+    liked = annotations[image].indices
+    for ids, scores in (
+        fitted.recommend(image, N=200, filter_items=[0, 1, 2]),
+        [part[0] for part in fitted.recommend([image], N=200, filter_items=np.array([0, 1, 2]))],
+    ):
+        assert len(ids) == len(scores) == 200
+        left = sorted(set(range(3, 120)) - set(liked))
+        assert sorted(ids[: len(left)]) == left
+        assert (ids[len(left) :] == -1).all()
+        assert np.isneginf(scores[len(left) :]).all()
+        assert np.isfinite(scores[: len(left)]).all()
+    ids, _ = fitted.recommend(image, N=200, filter_already_liked_items=False)
+    assert sorted(ids[:120]) == list(range(120))
+
+
+def test_recommend_with_items_puts_those_already_had_last(fitted, annotations):
+    liked = annotations[5].indices[:2]
+    others = np.setdiff1d(np.arange(120), annotations[5].indices)[:4]
+    ids, _ = fitted.recommend(5, items=np.concatenate([liked, others]), N=20)
+    assert sorted(ids[:4]) == sorted(others)
+    assert sorted(ids[4:]) == sorted(liked)
+    assert ids.dtype == np.int32
+
+
+@pytest.mark.parametrize("make", [list, tuple, memoryview, np.asarray])
+def test_recommend_takes_any_sequence_of_ids(fitted, make):
+    ids, _ = fitted.recommend(make(np.array([1, 2, 3], dtype=np.int32)), N=4)
+    np.testing.assert_array_equal(ids, fitted.recommend(np.array([1, 2, 3]), N=4)[0])
+    assert fitted.recommend(np.int64(1), N=4)[0].shape == (4,)
+    assert fitted.recommend(np.array(1), N=4)[0].shape == (4,)
+    assert fitted.recommend([], N=4)[0].shape == (0, 4)
+
+
+def test_similar_items_and_users(fitted):
+    items = fitted.item_factors / np.linalg.norm(fitted.item_factors, axis=1, keepdims=True)
+    ids, scores = fitted.similar_items(4, N=6)
+    np.testing.assert_array_equal(ids, np.argsort(-(items @ items[4]))[:6])
+    assert scores[0] == pytest.approx(1, abs=1e-5)
+    ids, scores = fitted.similar_users([4, 5], N=1000)
+    assert ids.shape == (2, 400)
+    assert sorted(ids[0]) == list(range(400))
+    ids, scores = fitted.similar_users(4, N=400, filter_users=[4, 7])
+    assert (ids[-2:] == -1).all()
+    assert not {4, 7} & set(ids)
+
+
+def test_norms_follow_the_factors(fitted):
+    model = pickle.loads(pickle.dumps(fitted))
+    before = model.similar_items(4, N=3)[0]
+    model.item_factors[before[1]] = -model.item_factors[4]
+    assert before[1] not in model.similar_items(4, N=3)[0]
+    model.item_factors = np.ascontiguousarray(fitted.item_factors * 7)
+    np.testing.assert_allclose(model.item_norms, 7 * fitted.item_norms, rtol=1e-5)
+    model.user_factors = fitted.user_factors[:10]
+    assert model.similar_users(0, N=20)[0].shape == (10,)
+
+
+def test_factors_set_by_hand_recommend(annotations):
+    model = VSEens()
+    model.item_factors = np.eye(5, dtype=np.float32)
+    model.user_factors = np.array([[1, 2, 3, 4, 5]], dtype=np.float32)
+    ids, _ = model.recommend(0, filter_already_liked_items=False, N=2)
+    assert ids.tolist() == [4, 3]
+    ids, _ = model.recommend(0, csr_matrix(np.array([[0, 0, 0, 0, 1]])), N=2)
+    assert ids.tolist() == [3, 2]
+    with pytest.raises(ValueError, match="user_items=X"):
+        model.recommend(0)
+
+
+def test_later_changes_of_the_callers_matrix_do_not_reach_the_model(annotations):
+    matrix = annotations.copy()
+    model = VSEens(factors=4, iterations=2, random_state=0).fit(matrix, show_progress=False)
+    before = model.recommend(0, N=120)[0]
+    matrix.indices[:] = 0
+    np.testing.assert_array_equal(model.recommend(0, N=120)[0], before)
+
+
+def test_paper_setting():
+    model = VSEens.paper(rank_scale=0.3, iterations=7)
+    expected = {
+        "factors": 100, "learning_rate": 0.01, "regularization": 0.01, "init_scale": 0.01,
+        "loss": "hinge", "sampler": "adaptive", "selection": "first", "use_bias": False,
+        "rank_scale": 0.3, "iterations": 7,
+    }  # fmt: skip
+    assert expected.items() <= model.get_params().items()
+
+
+def test_an_interrupt_keeps_the_finished_epochs(annotations):
+    def stop(epoch, *_):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    model = VSEens(factors=6, iterations=50, random_state=0, num_threads=1)
+    with pytest.warns(UserWarning, match="4 of 50 epochs"), pytest.raises(KeyboardInterrupt):
+        model.fit(annotations, show_progress=False, callback=stop)
+    assert model.n_iter_ == 4
+    whole = VSEens(factors=6, iterations=4, random_state=0, num_threads=1)
+    whole.fit(annotations, show_progress=False)
+    np.testing.assert_array_equal(model.user_factors, whole.user_factors)
+
+
+def test_no_warning_about_blas_threads():
+    code = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "import numpy as np\n"
+        "from vseens_rec import VSEens\n"
+        "from vseens_rec.datasets import make_annotations\n"
+        "X = make_annotations(500, 50, 3000, random_state=0)\n"
+        "m = VSEens(factors=5, iterations=2).fit(X, show_progress=False)\n"
+        "m.recommend(np.arange(500)); m.similar_items(np.arange(50))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

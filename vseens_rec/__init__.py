@@ -1,0 +1,13 @@
+"""Recommendation of labels for images from a sparse matrix of what is known.
+
+An implicit-feedback recommender for users of implicit and scikit-learn: matrix factorisation
+trained with the adaptive negative sampler of VSE-ens.
+"""
+
+__version__ = "0.1.0"
+
+from . import datasets
+from ._native import show_config
+from .vseens import VSEens
+
+__all__ = ["VSEens", "datasets", "show_config"]

@@ -1,0 +1,102 @@
+"""The choice of the kernel: one build per vector instruction set, of which this process uses one."""
+
+import importlib
+import os
+from types import ModuleType
+
+import joblib
+
+from . import _platform
+
+INSTRUCTION_SET_VARIABLE = "VSEENS_REC_INSTRUCTION_SET"
+
+
+def load_kernel(name: str) -> ModuleType:
+    """Import the kernel of one instruction set; ImportError if it was not built."""
+    return importlib.import_module(f"._kernel_{name}", __package__)
+
+
+def available_kernels() -> list[str]:
+    """Names of the kernels that were built and that this processor runs, the fastest first."""
+    names = []
+    for name in _platform.instruction_sets():
+        try:
+            load_kernel(name)
+        except ImportError:
+            continue
+        names.append(name)
+    return names
+
+
+def _choose() -> str:
+    available = available_kernels()
+    wanted = os.environ.get(INSTRUCTION_SET_VARIABLE)
+    if not wanted:
+        return available[0]
+    if wanted not in available:
+        raise ImportError(
+            f"{INSTRUCTION_SET_VARIABLE} is {wanted!r}, but this build and this processor have "
+            f"{', '.join(available)}; unset it to use {available[0]}"
+        )
+    return wanted
+
+
+instruction_set = _choose()
+kernel = load_kernel(instruction_set)
+
+
+def effective_threads(num_threads: int) -> int:
+    """Resolve 0 to what OpenMP, the environment and the process's share of processors allow."""
+    if not _platform.OPENMP:
+        return 1
+    if num_threads > 0:
+        return num_threads
+    return max(1, min(_platform.max_threads(), joblib.cpu_count()))
+
+
+def show_config(mode: str = "stdout") -> dict | None:
+    """Show how the package was built and what it uses here.
+
+    Parameters
+    ----------
+    mode : {"stdout", "dicts"}, default="stdout"
+        Print the configuration, or return it as a dictionary.
+
+    Returns
+    -------
+    dict or None
+        With ``mode="dicts"``: ``version``, ``instruction_set`` (in use),
+        ``instruction_sets`` (that could be used here), ``openmp`` (the specification's date as
+        an integer, 0 without OpenMP), ``threads`` (what ``num_threads=0`` means) and
+        ``compiler``.
+
+    Notes
+    -----
+    Set the environment variable ``VSEENS_REC_INSTRUCTION_SET`` to ``plain``, ``avx2`` or
+    ``avx512`` before the import to force one.
+
+    Examples
+    --------
+    >>> import vseens_rec
+    >>> sorted(vseens_rec.show_config(mode="dicts"))
+    ['compiler', 'instruction_set', 'instruction_sets', 'openmp', 'threads', 'version']
+    """
+    from . import __version__
+
+    if mode not in ("stdout", "dicts"):
+        raise ValueError(f"mode must be 'stdout' or 'dicts', got {mode!r}")
+    config = {
+        "version": __version__,
+        "instruction_set": instruction_set,
+        "instruction_sets": available_kernels(),
+        "openmp": _platform.OPENMP,
+        "threads": effective_threads(0),
+        "compiler": _platform.COMPILER,
+    }
+    if mode == "dicts":
+        return config
+    for name, value in config.items():
+        print(f"{name:17} {value}")
+    if not config["openmp"]:
+        print("built without OpenMP: training uses one thread")
+    return None

@@ -1,0 +1,200 @@
+"""Every check of public input, with its message."""
+
+import warnings
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from implicit.utils import ParameterWarning
+from scipy.sparse import csr_matrix, issparse
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils.validation import validate_data
+
+from ._native import kernel
+
+MAX_LABELS = 2**31 - 1
+
+PARAMETER_CONSTRAINTS: dict[str, list] = {
+    "factors": [Interval(Integral, 1, 2**16, closed="both")],
+    "learning_rate": [Interval(Real, 0, None, closed="left")],
+    "regularization": [Interval(Real, 0, None, closed="left")],
+    "iterations": [Interval(Integral, 0, None, closed="left")],
+    "sampler": [StrOptions(set(kernel.PROPOSALS))],
+    "rank_scale": [Interval(Real, 0, None, closed="neither")],
+    "refresh_interval": [Interval(Integral, 1, None, closed="left"), None],
+    "loss": [StrOptions(set(kernel.LOSSES))],
+    "selection": [StrOptions(set(kernel.SELECTIONS))],
+    "candidates": [Interval(Integral, 1, 2**16, closed="both")],
+    "use_bias": ["boolean"],
+    "verify_negative_samples": ["boolean"],
+    "init_scale": [Interval(Real, 0, None, closed="left")],
+    "num_threads": [Interval(Integral, 0, None, closed="left")],
+    "random_state": ["random_state", np.random.Generator],
+}
+
+
+def check_parameters(estimator) -> None:
+    """Check the parameters of an estimator against its constraints.
+
+    A bool passes for an integer in Python; here it is a mistake (``iterations=True``).
+    """
+    for name, value in estimator.get_params(deep=False).items():
+        constraints = estimator._parameter_constraints[name]
+        if isinstance(value, (bool, np.bool_)) and "boolean" not in constraints:
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(estimator).__name__} must not be a bool. "
+                f"Got {value!r} instead."
+            )
+        if isinstance(value, Real) and not np.isfinite(value):
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be finite. "
+                f"Got {value!r} instead."
+            )
+    estimator._validate_params()
+    try:
+        known = np.dtype(estimator.dtype) in (np.float32, np.float64)
+    except TypeError:
+        known = False
+    if not known:
+        raise InvalidParameterError(
+            f"The 'dtype' parameter of {type(estimator).__name__} must be np.float32 or "
+            f"np.float64. Got {estimator.dtype!r} instead."
+        )
+
+
+def seed_from(random_state) -> int:
+    """Draw the 64-bit seed of one fit."""
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**64, dtype=np.uint64))
+    if isinstance(random_state, np.random.RandomState):
+        low, high = random_state.randint(2**32, size=2, dtype=np.uint32)
+        return int(low) << 32 | int(high)
+    sequence = np.random.SeedSequence(None if random_state is None else int(random_state))
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def check_user_items(estimator, X) -> csr_matrix:
+    """Check the matrix to fit and return it canonical; the caller's arrays stay as they are."""
+    if X is None:
+        raise ValueError(
+            "fit needs a matrix of images x labels: fit(X) or fit(user_items=X), got None"
+        )
+    if issparse(X) and X.format not in ("csr", "csc"):
+        warnings.warn(
+            f"fit converts the {type(X).__name__} to CSR; pass X.tocsr() to do it once",
+            ParameterWarning,
+            stacklevel=3,
+        )
+    X = validate_data(
+        estimator,
+        X,
+        accept_sparse="csr",
+        dtype="numeric",
+        ensure_all_finite=True,
+        estimator=type(estimator).__name__,
+    )
+    if not issparse(X) and np.min(X, initial=0) < 0:
+        raise ValueError(negative_message(type(estimator).__name__))
+    # a new object around the same arrays: its flags are computed, whatever the caller's say
+    matrix = csr_matrix(X, copy=False)
+    matrix = csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    if matrix.shape[1] > MAX_LABELS:
+        raise ValueError(
+            f"X has {matrix.shape[1]} labels (columns), more than {MAX_LABELS}; number the "
+            "labels that occur from 0"
+        )
+    owned = False
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        if matrix.data.dtype == bool:
+            matrix.data = matrix.data.astype(np.int32)
+        matrix.sum_duplicates()
+        owned = True
+    if matrix.nnz and matrix.data.min() < 0:
+        raise ValueError(negative_message(type(estimator).__name__))
+    if matrix.nnz and not matrix.data.all():
+        matrix = matrix if owned else matrix.copy()
+        matrix.eliminate_zeros()
+    if not matrix.nnz:
+        raise ValueError(
+            f"X has no positive: all {matrix.shape[0]} x {matrix.shape[1]} values are zero. "
+            "Store a value > 0 for every (image, label) pair that was observed"
+        )
+    return matrix
+
+
+def negative_message(name: str) -> str:
+    """Say what to do about negative values."""
+    return (
+        f"Negative values in data passed to {name}: a stored value > 0 marks a positive. Leave "
+        "out pairs that were rated low (X[X < 0] = 0; X.eliminate_zeros()), or clip a weighting "
+        "such as implicit's bm25_weight, which gives negative weights to labels that most images "
+        "have (np.maximum(X.data, tiny))"
+    )
+
+
+def check_ids(ids, n: int, argument: str, what: str) -> int | np.ndarray:
+    """Check one id or a sequence of them; return an int or an int64 array."""
+    scalar = np.ndim(ids) == 0
+    array = np.asarray(ids)
+    if scalar and (isinstance(ids, (str, bytes)) or array.dtype.kind not in "iu"):
+        raise TypeError(f"{argument} must be an integer or an array of integers, got {ids!r}")
+    if array.ndim > 1:
+        raise ValueError(
+            f"{argument} must be one id or a 1-d array of ids, got an array of shape {array.shape}"
+        )
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{argument} must hold integers, got an array of {array.dtype}")
+    if array.size and (array.min() < 0 or array.max() >= n):
+        wrong = array.min() if array.min() < 0 else array.max()
+        raise IndexError(
+            f"{argument} {int(wrong)} is out of range: the model has {n} {what}, numbered 0 to "
+            f"{n - 1}"
+        )
+    return int(array) if scalar else array.astype(np.int64)
+
+
+def check_n(N: Any) -> int:
+    """Check the length of a list of recommendations."""
+    if isinstance(N, (bool, np.bool_)) or not isinstance(N, Integral):
+        raise TypeError(f"N must be an integer, got {N!r}")
+    if N < 1:
+        raise ValueError(f"N must be at least 1, got {N}")
+    return int(N)
+
+
+def check_rows(user_items, n_rows: int, n_labels: int, argument: str = "user_items") -> csr_matrix:
+    """Check the rows that belong to the ids of a call."""
+    if not issparse(user_items):
+        user_items = np.asarray(user_items)
+        if user_items.ndim != 2:
+            raise ValueError(
+                f"{argument} must be a sparse matrix with a row for every id of the call, got an "
+                f"array of shape {user_items.shape}"
+            )
+    shape = user_items.shape
+    if shape[1] != n_labels:
+        hint = ""
+        if shape[0] == n_labels:
+            hint = f"; it looks transposed: pass {argument}.T.tocsr()"
+        raise ValueError(
+            f"{argument} has shape {shape}, but the model has {n_labels} labels (columns){hint}"
+        )
+    if shape[0] != n_rows:
+        raise ValueError(
+            f"{argument} has {shape[0]} rows for {n_rows} ids: it must hold one row for every id "
+            f"of the call, {argument}[userid], or be left out to use the fitted matrix"
+        )
+    return csr_matrix(user_items)
+
+
+def check_item_list(items: Iterable[int], n_labels: int, argument: str) -> np.ndarray:
+    """Check a list of label ids, which may not be empty."""
+    array = np.asarray(items)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(
+            f"{argument} must be a list of label ids that is not empty, got shape {array.shape}; "
+            "use None for no list"
+        )
+    return check_ids(array, n_labels, argument, "labels")

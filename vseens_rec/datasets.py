@@ -1,0 +1,462 @@
+"""Data sets of annotated images: a small real one and a generator of any size.
+
+:func:`load_emoji` reads a real data set that ships with the package. :func:`make_annotations`
+draws synthetic annotations from a planted model, at sizes from a unit test to tens of millions
+of pairs.
+"""
+
+from __future__ import annotations
+
+import gzip
+from importlib import resources
+from numbers import Integral
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import Bunch
+
+__all__ = ["load_emoji", "make_annotations"]
+
+_EMOJI_DESCR = """\
+Emoji and their English keywords
+================================
+
+Characters as images, English keywords as labels: a pair says that the keyword describes the
+character. Most characters are emoji; the rest are the symbols, currency signs and punctuation
+marks that the same source annotates.
+
+:Images: {n_images}
+:Labels: {n_labels}
+:Pairs: {n_pairs}
+:Matrix: {n_images} x {n_labels}, 1 where the keyword is given to the character
+
+Source: English character annotations of the Unicode Common Locale Data Repository (CLDR),
+version 48.2.0, package cldr-annotations-full. Keywords given to fewer than three characters were
+dropped, then characters left without a keyword. Flags of countries and skin tone variants are
+not part of the source. Glyphs are written without variation selectors.
+
+Licence: Unicode License v3 (SPDX: Unicode-3.0), copyright Unicode, Inc. The notice is beside
+the data, in UNICODE-LICENSE.txt.
+"""
+
+# Constants of the planted model. The offset is that of the Zipf-Mandelbrot law for text: it keeps
+# the first few labels from filling their topic, which real tag counts do not show either.
+_ZIPF_OFFSET = 2.7
+_TOPIC_SHARE = 0.8
+_TOPIC_COUNT_LAW = (0.5, 0.3, 0.2)
+_ROW_SIZE_SIGMA = 1.0
+_DEFAULT_N_TOPICS = 32
+
+# Pairs, or cells of a dense piece, worked on at once: a few tens of megabytes of temporaries.
+_BLOCK_PAIRS = 1 << 19
+# Bounds the rounds of rejection for short rows of very concentrated laws.
+_MAX_ROUNDS = 64
+
+
+def load_emoji() -> Bunch:
+    """Load the emoji data set: characters as images, English keywords as labels.
+
+    The data is bundled with the package; nothing is downloaded.
+
+    Returns
+    -------
+    data : sklearn.utils.Bunch
+        With the attributes
+
+        matrix : scipy.sparse.csr_matrix of float32, shape (1881, 1151)
+            1 where the keyword is given to the character; 7,735 ones, indices sorted.
+        images : numpy.ndarray of str, shape (1881,)
+            The characters, one a row.
+        names : numpy.ndarray of str, shape (1881,)
+            Their English names.
+        labels : numpy.ndarray of str, shape (1151,)
+            The keywords, one a column, in sorted order.
+        DESCR : str
+            What the data is, where it is from, and its licence.
+
+    See Also
+    --------
+    make_annotations : Synthetic annotations of any size.
+
+    Examples
+    --------
+    >>> from vseens_rec.datasets import load_emoji
+    >>> data = load_emoji()
+    >>> data.matrix.shape, data.matrix.nnz
+    ((1881, 1151), 7735)
+    >>> row = list(data.names).index("cat face")
+    >>> [str(label) for label in data.labels[data.matrix[row].indices]]
+    ['animal', 'cat', 'face', 'pet']
+    """
+    source = resources.files("vseens_rec").joinpath("data").joinpath("emoji.tsv.gz")
+    text = gzip.decompress(source.read_bytes()).decode("utf-8")
+    # Not splitlines: it would also split at the line separators that a glyph may be.
+    rows = [line.split("\t") for line in text.rstrip("\n").split("\n")]
+    words = [row[2].split("|") for row in rows]
+    labels = sorted({word for row in words for word in row})
+    column = {label: j for j, label in enumerate(labels)}
+    indices = np.array([j for row in words for j in sorted(column[word] for word in row)], np.int32)
+    indptr = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum([len(row) for row in words], out=indptr[1:])
+    matrix = _ones_csr(indices, indptr, (len(rows), len(labels)))
+    descr = _EMOJI_DESCR.format(n_images=len(rows), n_labels=len(labels), n_pairs=matrix.nnz)
+    return Bunch(
+        matrix=matrix,
+        images=np.array([row[0] for row in rows]),
+        names=np.array([row[1] for row in rows]),
+        labels=np.array(labels),
+        DESCR=descr,
+    )
+
+
+def make_annotations(
+    n_images: int = 1000,
+    n_labels: int = 500,
+    n_pairs: int = 10_000,
+    *,
+    n_topics: int | None = None,
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    return_planted: bool = False,
+) -> sparse.csr_matrix | Bunch:
+    """Draw annotations from a planted topic model, with exactly `n_pairs` pairs.
+
+    Labels have a Zipf-Mandelbrot popularity, in a random order of columns. Each label belongs to
+    one topic; a topic draws from its own labels four times out of five and from all labels else,
+    by popularity either way. Each image mixes one to three topics, and popular topics are in
+    more images. The number of labels of an image is skewed (lognormal). The labels of an image
+    are drawn one after another, without replacement, from the mixture of its topics.
+
+    Parameters
+    ----------
+    n_images : int, default=1000
+        Number of images (rows), at least 1.
+    n_labels : int, default=500
+        Number of labels (columns), at least 1.
+    n_pairs : int, default=10_000
+        Number of distinct pairs of image and label, from 1 to ``n_images * n_labels``. If it is
+        `n_images` or more, every image has a label. A label may be left without an image.
+    n_topics : int or None, default=None
+        Number of topics, from 1 to `n_labels`. None means 32, or `n_labels` if that is less.
+    random_state : int, numpy.random.RandomState, numpy.random.Generator or None, default=None
+        Seed or source of the randomness. An int gives the same result at every call, a
+        RandomState or Generator is advanced, None gives another result at every call.
+    return_planted : bool, default=False
+        Whether to return the planted model too. It does not change the matrix.
+
+    Returns
+    -------
+    matrix : scipy.sparse.csr_matrix of float32, shape (n_images, n_labels)
+        1 for each pair, in canonical form: int32 indices, sorted and distinct in each row.
+        The indices are int64 if there are more pairs than int32 counts. Only this is returned
+        if `return_planted` is false.
+    data : sklearn.utils.Bunch
+        If `return_planted` is true, with the attributes
+
+        matrix : scipy.sparse.csr_matrix of float32, shape (n_images, n_labels)
+            As above.
+        image_topics : scipy.sparse.csr_matrix of float64, shape (n_images, n_topics)
+            Topic weights of each image; rows sum to 1.
+        topic_labels : numpy.ndarray of float64, shape (n_topics, n_labels)
+            Label probabilities of each topic; rows sum to 1. The law the labels of image ``i``
+            were drawn from is ``image_topics[i] @ topic_labels``.
+
+    Raises
+    ------
+    TypeError
+        If a size is not an integer, or `random_state` is of none of the types above.
+    ValueError
+        If a size is less than 1, `n_pairs` is more than ``n_images * n_labels``, `n_topics` is
+        more than `n_labels`, or an int `random_state` is negative.
+
+    See Also
+    --------
+    load_emoji : A small real data set.
+
+    Notes
+    -----
+    Rows are drawn in blocks straight into the arrays of the result. The memory used beyond the
+    result is 16 bytes for each of the ``n_topics * n_labels`` probabilities and some tens of
+    megabytes for a block. The sizes of the rows are drawn before the result is filled, with about
+    40 bytes an image for that time.
+
+    Examples
+    --------
+    >>> from vseens_rec.datasets import make_annotations
+    >>> X = make_annotations(n_images=200, n_labels=50, n_pairs=1500, random_state=0)
+    >>> X.shape, X.nnz
+    ((200, 50), 1500)
+    >>> data = make_annotations(200, 50, 1500, n_topics=4, random_state=0, return_planted=True)
+    >>> law = data.image_topics @ data.topic_labels
+    >>> law.shape, bool((abs(law.sum(axis=1) - 1) < 1e-9).all())
+    ((200, 50), True)
+    """
+    n_images = _check_size("n_images", n_images)
+    n_labels = _check_size("n_labels", n_labels)
+    n_pairs = _check_size("n_pairs", n_pairs)
+    if n_pairs > n_images * n_labels:
+        raise ValueError(
+            f"n_pairs={n_pairs}: expected at most n_images * n_labels = {n_images} * {n_labels} "
+            f"= {n_images * n_labels} distinct pairs"
+        )
+    if n_topics is None:
+        n_topics = min(_DEFAULT_N_TOPICS, n_labels)
+    n_topics = _check_size("n_topics", n_topics)
+    if n_topics > n_labels:
+        raise ValueError(f"n_topics={n_topics}: expected at most n_labels = {n_labels}")
+    rng = _make_generator(random_state)
+
+    topic_weights, topic_labels = _draw_topics(n_topics, n_labels, rng)
+    topic_cdf = np.cumsum(topic_weights)
+    label_cdf = _stack_cdf(topic_labels)
+
+    # scipy wants one dtype for both index arrays, so indptr decides.
+    index_dtype = np.int32 if n_pairs <= np.iinfo(np.int32).max else np.int64
+    indptr = np.zeros(n_images + 1, index_dtype)
+    np.cumsum(_draw_row_sizes(n_images, n_labels, n_pairs, rng), out=indptr[1:])
+    indices = np.empty(n_pairs, index_dtype)
+    planted = []
+    start = 0
+    while start < n_images:
+        offset = int(indptr[start])
+        # Of the dtype of indptr, or searchsorted would convert all of indptr for each block.
+        limit = index_dtype(min(offset + _BLOCK_PAIRS, n_pairs))
+        stop = int(np.searchsorted(indptr, limit, side="right")) - 1
+        stop = min(max(stop, start + 1), start + _BLOCK_PAIRS)
+        bounds = indptr[start : stop + 1].astype(np.int64) - offset
+        topics, weights = _draw_mixtures(stop - start, topic_cdf, rng)
+        out = indices[offset : offset + bounds[-1]]
+        _draw_labels(out, bounds, topics, weights, topic_labels, label_cdf, rng)
+        if return_planted:
+            planted.append(_mixture_csr(topics, weights, n_topics))
+        start = stop
+
+    matrix = _ones_csr(indices, indptr, (n_images, n_labels))
+    if not return_planted:
+        return matrix
+    image_topics = sparse.csr_matrix(sparse.vstack(planted, format="csr"))
+    return Bunch(matrix=matrix, image_topics=image_topics, topic_labels=topic_labels)
+
+
+def _check_size(name: str, value: int) -> int:
+    """Return `value` as an int of at least 1."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(f"{name}={value!r}: expected an integer, got {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name}={value}: expected an integer of at least 1")
+    return int(value)
+
+
+def _make_generator(
+    random_state: int | np.random.RandomState | np.random.Generator | None,
+) -> np.random.Generator:
+    """Return the Generator that `random_state` stands for."""
+    if random_state is None or isinstance(random_state, np.random.Generator):
+        return np.random.default_rng(random_state)
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(0, 1 << 32, size=4, dtype=np.uint32))
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+        if random_state < 0:
+            raise ValueError(f"random_state={random_state}: expected an integer of at least 0")
+        return np.random.default_rng(int(random_state))
+    raise TypeError(
+        f"random_state={random_state!r}: expected an int, a numpy RandomState, a numpy Generator "
+        f"or None, got {type(random_state).__name__}"
+    )
+
+
+def _draw_topics(
+    n_topics: int, n_labels: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the topic weights, shape (n_topics,), and the label law of each topic."""
+    ranked = 1.0 / (np.arange(1, n_labels + 1) + _ZIPF_OFFSET)
+    ranked /= ranked.sum()
+    # Each run of n_topics ranks is dealt out one label a topic: every topic gets popular labels
+    # and rare ones, and none is empty.
+    n_runs = -(-n_labels // n_topics)
+    home = rng.permuted(np.tile(np.arange(n_topics), (n_runs, 1)), axis=1).ravel()[:n_labels]
+    column = rng.permutation(n_labels)
+    # With the mass of its labels as the weight of a topic, the law of a label drawn from a random
+    # image is the popularity itself, exactly: the topics leave the Zipf law as it is.
+    weights = np.bincount(home, weights=ranked, minlength=n_topics)
+    topic_labels = np.empty((n_topics, n_labels))
+    topic_labels[:, column] = (1.0 - _TOPIC_SHARE) * ranked
+    topic_labels[home, column] += _TOPIC_SHARE * ranked / weights[home]
+    topic_labels /= topic_labels.sum(axis=1, keepdims=True)
+    return weights, topic_labels
+
+
+def _draw_row_sizes(
+    n_images: int, n_labels: int, n_pairs: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return skewed row sizes, int32 (n_images,), that sum to n_pairs, none over n_labels."""
+    base = 1 if n_pairs >= n_images else 0
+    room = n_labels - base
+    excess = n_pairs - base * n_images
+    share = rng.lognormal(sigma=_ROW_SIZE_SIGMA, size=n_images)
+    share *= excess / share.sum()
+    full = share > room
+    # What the cut rows lose goes to the others, which may push further rows over the room.
+    while full.any() and not full.all():
+        share[full] = room
+        share[~full] *= (excess - room * int(full.sum())) / share[~full].sum()
+        over = share > room
+        if not over.any():
+            break
+        full |= over
+    sizes = np.minimum(share, room, out=share).astype(np.int32)
+    sizes += base
+    missing = n_pairs - int(sizes.sum(dtype=np.int64))
+    while missing:
+        open_rows = np.flatnonzero(sizes < n_labels)
+        if missing < len(open_rows):
+            open_rows = rng.choice(open_rows, missing, replace=False, shuffle=False)
+        sizes[open_rows] += 1
+        missing -= len(open_rows)
+    return sizes
+
+
+def _draw_mixtures(
+    n_rows: int, topic_cdf: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return topics and their weights, each (n_rows, 3); unused places have weight 0."""
+    n_places = len(_TOPIC_COUNT_LAW)
+    topics = np.searchsorted(topic_cdf, rng.random((n_rows, n_places)), side="right")
+    np.minimum(topics, len(topic_cdf) - 1, out=topics)
+    used = np.searchsorted(np.cumsum(_TOPIC_COUNT_LAW[:-1]), rng.random(n_rows), side="right")
+    # Normalised exponentials: uniform over all mixtures of the topics used.
+    weights = rng.standard_exponential((n_rows, n_places))
+    weights[np.arange(n_places) > used[:, None]] = 0.0
+    weights /= weights.sum(axis=1, keepdims=True)
+    return topics, weights
+
+
+def _mixture_csr(topics: np.ndarray, weights: np.ndarray, n_topics: int) -> sparse.csr_matrix:
+    """Return the mixtures of a block of rows as a canonical matrix."""
+    n_rows, n_places = topics.shape
+    indptr = np.arange(0, n_rows * n_places + 1, n_places)
+    mixture = sparse.csr_matrix(
+        (weights.ravel(), topics.ravel(), indptr), shape=(n_rows, n_topics), copy=True
+    )
+    mixture.eliminate_zeros()
+    # One topic may have been drawn twice.
+    mixture.sum_duplicates()
+    return mixture
+
+
+def _stack_cdf(topic_labels: np.ndarray) -> np.ndarray:
+    """Return the laws as one increasing array: that of topic t fills the span from t to t + 1.
+
+    One search then serves draws from all topics at once.
+    """
+    cdf = np.cumsum(topic_labels, axis=1)
+    cdf[:, -1] = 1.0
+    np.minimum(cdf, 1.0, out=cdf)
+    cdf += np.arange(len(cdf))[:, None]
+    return cdf.ravel()
+
+
+def _draw_labels(
+    out: np.ndarray,
+    bounds: np.ndarray,
+    topics: np.ndarray,
+    weights: np.ndarray,
+    topic_labels: np.ndarray,
+    label_cdf: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Write the labels of a block of rows into `out`, sorted within each row.
+
+    Row ``i`` fills ``out[bounds[i]:bounds[i + 1]]``. Each round draws as many labels as its rows
+    still lack and drops repeats. As no round draws more than is lacking, every draw of the stream
+    counts until its row is full, so the result is that of drawing one label after another.
+    """
+    n_labels = topic_labels.shape[1]
+    sizes = np.diff(bounds)
+    shares = np.cumsum(weights, axis=1)
+    rows = np.flatnonzero(sizes)
+    lacking = sizes[rows]
+    # A key is row * n_labels + label: one sort orders the rows and the labels in them.
+    keys = np.empty(0, np.int64)
+    n_rounds = 0
+    while rows.size:
+        # The race costs n_labels a row, a round the size of the row: rows that have taken as much
+        # by rejection, or would at once, stop rejecting.
+        slow = sizes[rows] * (n_rounds + 2) > n_labels
+        if n_rounds == _MAX_ROUNDS:
+            slow[:] = True
+        if slow.any():
+            in_slow = np.repeat(slow, sizes[rows] - lacking)
+            _race_labels(out, bounds, rows[slow], keys[in_slow], topics, weights, topic_labels, rng)
+            rows, lacking, keys = rows[~slow], lacking[~slow], keys[~in_slow]
+        row = np.repeat(rows, lacking)
+        spot = rng.random(row.size)
+        place = np.zeros(row.size, np.intp)
+        for column in range(topics.shape[1] - 1):
+            place += spot >= shares[row, column]
+        topic = topics[row, place]
+        label = np.searchsorted(label_cdf, topic + rng.random(row.size), side="right")
+        label -= topic * n_labels
+        # The sum above may round up to the end of the span.
+        np.minimum(label, n_labels - 1, out=label)
+        keys = np.concatenate([keys, row * n_labels + label])
+        keys.sort()
+        fresh = np.ones(keys.size, bool)
+        np.not_equal(keys[1:], keys[:-1], out=fresh[1:])
+        keys = keys[fresh]
+        found = np.searchsorted(keys, (rows + 1) * n_labels)
+        found -= np.searchsorted(keys, rows * n_labels)
+        lacking = sizes[rows] - found
+        done = lacking == 0
+        in_done = np.repeat(done, found)
+        _write_rows(out, bounds, rows[done], keys[in_done] % n_labels)
+        rows, lacking, keys = rows[~done], lacking[~done], keys[~in_done]
+        n_rounds += 1
+
+
+def _race_labels(
+    out: np.ndarray,
+    bounds: np.ndarray,
+    rows: np.ndarray,
+    keys: np.ndarray,
+    topics: np.ndarray,
+    weights: np.ndarray,
+    topic_labels: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Complete `rows`, which have the labels of `keys` already, whatever their law.
+
+    Exponential arrival times, each divided by the probability of its label: the order of arrival
+    is that of drawing one label after another without replacement.
+    """
+    n_labels = topic_labels.shape[1]
+    step = max(1, _BLOCK_PAIRS // n_labels)
+    for first in range(0, len(rows), step):
+        part = rows[first : first + step]
+        law = np.zeros((len(part), n_labels))
+        for column in range(topics.shape[1]):
+            law += weights[part, column, None] * topic_labels[topics[part, column]]
+        arrival = rng.standard_exponential(law.shape)
+        arrival /= law
+        low, high = np.searchsorted(keys, [part[0] * n_labels, (part[-1] + 1) * n_labels])
+        had = keys[low:high]
+        # Before all others: what a row has already stays in it.
+        arrival[np.searchsorted(part, had // n_labels), had % n_labels] = -1.0
+        wanted = np.arange(n_labels) < np.diff(bounds)[part, None]
+        taken = np.empty(law.shape, bool)
+        np.put_along_axis(taken, np.argsort(arrival, axis=1), wanted, axis=1)
+        _write_rows(out, bounds, part, np.nonzero(taken)[1])
+
+
+def _write_rows(out: np.ndarray, bounds: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> None:
+    """Write the labels of complete `rows`, given one row after another, to their places."""
+    sizes = bounds[rows + 1] - bounds[rows]
+    shift = bounds[rows] - (np.cumsum(sizes) - sizes)
+    out[np.arange(len(labels)) + np.repeat(shift, sizes)] = labels
+
+
+def _ones_csr(indices: np.ndarray, indptr: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+    """Return a float32 matrix of ones over canonical index arrays, without copying them."""
+    data = np.ones(len(indices), np.float32)
+    matrix = sparse.csr_matrix((data, indices, indptr), shape=shape, copy=False)
+    matrix.has_canonical_format = True
+    return matrix

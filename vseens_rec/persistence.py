@@ -1,0 +1,224 @@
+"""The file format of a model: a numpy ``.npz`` archive without pickled objects.
+
+The member ``header`` is JSON text in a byte array: format, version, class, parameters and the
+fitted values that are no arrays. Every other member is one array of a fixed name, type and shape.
+"""
+
+import json
+import os
+import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO
+
+import numpy as np
+
+FORMAT = "vseens_rec model"
+VERSION = 1
+ARRAYS = {
+    "user_factors": ("_user_factors", 2, "f"),
+    "item_factors": ("_item_factors", 2, "f"),
+    "liked_indptr": ("_liked_indptr", 1, "i"),
+    "liked_indices": ("_liked_indices", 1, "i"),
+}
+VALUES = {"history_": dict, "n_iter_": int, "n_features_in_": int}
+
+
+def save(model, file, *, fitted_matrix: bool = True) -> None:
+    """Write the model to a path (as a whole or not at all) or to an open binary file."""
+    state = vars(model)
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "class": type(model).__name__,
+        "parameters": {
+            name: _to_json(name, value) for name, value in model.get_params(deep=False).items()
+        },
+        "values": {name: state[name] for name in VALUES if name in state},
+    }
+    arrays = {
+        name: np.asarray(state[attribute])
+        for name, (attribute, _, _) in ARRAYS.items()
+        if state.get(attribute) is not None and (fitted_matrix or not name.startswith("liked"))
+    }
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    if hasattr(file, "write"):
+        np.savez(file, **arrays)
+        return
+    path = _with_suffix(file)
+    temporary = NamedTemporaryFile(  # noqa: SIM115 - closed before it is moved
+        dir=path.parent, prefix=path.name, suffix=".part", delete=False
+    )
+    try:
+        with temporary:
+            np.savez(temporary, **arrays)
+            temporary.flush()
+            os.fsync(temporary.fileno())
+        _keep_permissions(temporary.name, path)
+        os.replace(temporary.name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary.name)
+        raise
+
+
+def load(cls, file):
+    """Read a model of the class from a path or an open binary file."""
+    if hasattr(file, "read"):
+        return _read(cls, file)
+    with open(_with_suffix(file), "rb") as opened:
+        return _read(cls, opened)
+
+
+def _read(cls, file: BinaryIO):
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            header = json.loads(archive["header"].tobytes().decode())
+            arrays = {name: archive[name] for name in ARRAYS if name in archive.files}
+    except (
+        KeyError,
+        ValueError,
+        OSError,
+        EOFError,
+        AttributeError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ValueError(f"this is not a whole file of a saved model: {error}") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError("this is not the file of a model of vseens_rec")
+    if header.get("version") != VERSION:
+        raise ValueError(
+            f"the file has version {header.get('version')!r} of the format, this release reads "
+            f"{VERSION}: load it with the release that wrote it, or a later one"
+        )
+    if header.get("class") != cls.__name__:
+        raise ValueError(
+            f"the file holds a {header.get('class')}: load it with {header.get('class')}.load, "
+            f"not {cls.__name__}.load"
+        )
+    return _build(cls, header, arrays)
+
+
+def _build(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]):
+    parameters, values = header.get("parameters"), header.get("values")
+    if not isinstance(parameters, dict) or not isinstance(values, dict):
+        raise ValueError("the header of the file is damaged")
+    unknown = set(parameters) - set(cls._get_param_names())
+    if unknown:
+        raise ValueError(f"the file has parameters that {cls.__name__} lacks: {sorted(unknown)}")
+    model = cls(**{name: _from_json(name, value) for name, value in parameters.items()})
+    for name, kind in VALUES.items():
+        if name in values:
+            if not isinstance(values[name], kind):
+                raise ValueError(f"{name} of the file is a {type(values[name]).__name__}")
+            setattr(model, name, values[name])
+    for name, array in arrays.items():
+        attribute, ndim, kind = ARRAYS[name]
+        if array.ndim != ndim or array.dtype.kind != kind:
+            raise ValueError(
+                f"{name} of the file has {array.ndim} dimensions of type {array.dtype}"
+            )
+        setattr(model, attribute, array)
+    _check_shapes(arrays)
+    return model
+
+
+def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
+    if ("user_factors" in arrays) != ("item_factors" in arrays):
+        raise ValueError("the file lacks the factors of one side")
+    if "user_factors" not in arrays:
+        if arrays:
+            raise ValueError("the file has a fitted matrix without factors")
+        return
+    users, items = arrays["user_factors"], arrays["item_factors"]
+    if users.shape[1] != items.shape[1]:
+        raise ValueError(f"the file has factors of shapes {users.shape} and {items.shape}")
+    if not (np.isfinite(users).all() and np.isfinite(items).all()):
+        raise ValueError("the file has factors that are not finite")
+    if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
+        raise ValueError("the file has half of a fitted matrix")
+    if "liked_indptr" in arrays:
+        indptr, indices = arrays["liked_indptr"], arrays["liked_indices"]
+        if (
+            len(indptr) != len(users) + 1
+            or indptr[0] != 0
+            or indptr[-1] != len(indices)
+            or (np.diff(indptr) < 0).any()
+            or (len(indices) and (indices.min() < 0 or indices.max() >= len(items)))
+        ):
+            raise ValueError("the fitted matrix of the file does not agree with its factors")
+
+
+def _to_json(name: str, value: Any) -> Any:
+    if name == "dtype":
+        return np.dtype(value).name
+    if isinstance(value, np.random.Generator):
+        return {"generator": _plain(value.bit_generator.state)}
+    if isinstance(value, np.random.RandomState):
+        return {"random_state": _plain(value.get_state(legacy=False))}
+    return _plain(value)
+
+
+def _from_json(name: str, value: Any) -> Any:
+    if name == "dtype":
+        if value not in ("float32", "float64"):
+            raise ValueError(f"the file has the unknown dtype {value!r}")
+        return np.dtype(value).type
+    if name == "random_state" and isinstance(value, dict):
+        return _restored_random_state(value)
+    return value
+
+
+def _restored_random_state(stored: dict[str, Any]):
+    kind, state = next(iter(stored.items()), (None, None))
+    bit_generators = {
+        known.__name__: known
+        for known in (
+            np.random.PCG64,
+            np.random.PCG64DXSM,
+            np.random.MT19937,
+            np.random.Philox,
+            np.random.SFC64,
+        )
+    }
+    try:
+        bit_generator = bit_generators[state["bit_generator"]]()
+        if kind == "generator":
+            bit_generator.state = state
+            return np.random.Generator(bit_generator)
+        random_state = np.random.RandomState(bit_generator)  # noqa: NPY002 - what was saved
+        random_state.set_state(state)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("the random_state of the file is damaged") from error
+    return random_state
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy's types into those of JSON."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _with_suffix(file) -> Path:
+    path = Path(os.fspath(file))
+    return path if path.name.endswith(".npz") else path.with_name(path.name + ".npz")
+
+
+def _keep_permissions(temporary: str, path: Path) -> None:
+    """Give the new file the mode of the one it replaces, or that of any new file."""
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    os.chmod(temporary, mode)

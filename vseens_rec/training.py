@@ -1,0 +1,317 @@
+"""The training of the factors, epoch by epoch, on checked input."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, cos, log
+
+import numpy as np
+from implicit.recommender_base import ModelFitError
+from scipy.sparse import csr_matrix
+from tqdm.auto import tqdm
+
+from ._native import kernel
+from .sampling import make_sampler
+
+# the kernel returns to Python at least this often, so that an interrupt is seen soon
+MAX_PAIRS_PER_CALL = 500_000
+# below this a second thread costs more than it brings, and one thread gives the same bits
+MIN_PAIRS_PER_THREAD = 4096
+COMPACTED_TOGETHER = 4096
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters of the training, every one resolved to a value the kernel takes."""
+
+    factors: int
+    learning_rate: float
+    regularization_user: float
+    regularization_positive: float
+    regularization_negative: float
+    regularize_violating_only: bool
+    sampler: str
+    rank_scale: float
+    popularity_exponent: float
+    refresh_interval: int | None
+    selection: str
+    candidates: int
+    group_size: int | str
+    max_trials: int | None
+    loss: str
+    margin: float
+    temperature: float
+    corrected: bool
+    positive_sampling: str
+    use_bias: bool
+    cosine: bool
+    verify_negative_samples: bool
+    init_scale: float
+
+
+class Trainer:
+    """Factors in training, with the sampler that follows them.
+
+    Parameters
+    ----------
+    user_items : csr_matrix
+        Canonical: sorted, without duplicates, every stored value > 0.
+    settings : Settings
+        The resolved parameters.
+    seed : int
+        64 bits; with the epoch and the row it fixes every random number.
+    num_threads : int
+        Upper limit of the threads used, at least 1.
+
+    Attributes
+    ----------
+    user_factors, item_factors : ndarray of float32
+        Padded to a multiple of 16 columns.
+    epochs : int
+        The number of finished epochs.
+    history : dict of str to list of float
+        One value an epoch: see `VSEens.history_`.
+    """
+
+    def __init__(self, user_items: csr_matrix, settings: Settings, seed: int, num_threads: int):
+        self.settings = settings
+        self.seed = seed
+        self.num_threads = num_threads
+        n_images, n_labels = self.shape = user_items.shape
+        self.indptr = user_items.indptr.astype(np.int64, copy=False)
+        self.indices = user_items.indices.astype(np.int32, copy=False)
+        lengths = np.diff(self.indptr)
+        trainable = lengths > 0
+        if settings.verify_negative_samples:
+            trainable &= lengths < n_labels
+        self.rows = np.flatnonzero(trainable).astype(np.int32)
+        self.n_pairs = int(lengths[trainable].sum())
+        self.lengths = lengths
+
+        self.columns = settings.factors + settings.use_bias
+        self._init_factors()
+        self.sampler = self._make_sampler()
+        self.refresh_interval = settings.refresh_interval or max(
+            1, ceil(n_labels * log(n_labels))
+        )
+        self.pairs_since_refresh: int | None = None
+        self.rank_weights = None
+        if settings.loss == "warp":
+            self.rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
+        self.running_values = self.row_values = None
+        if settings.positive_sampling == "weighted":
+            values = user_items.data.astype(np.float64)
+            self.running_values = np.cumsum(values)
+            self.row_values = np.add.reduceat(np.append(values, 0.0), self.indptr[:-1])[self.rows]
+        self.group_size = settings.group_size
+        if self.group_size == "auto":
+            # fresh factors point nowhere: the cosines are 0
+            self.group_size = adaptive_group_size(0.0, 1.0, settings.candidates)
+
+        self.epochs = 0
+        self.history: dict[str, list[float]] = {
+            "loss": [],
+            "violations": [],
+            "trials": [],
+            "seconds": [],
+        }
+        if settings.group_size == "auto":
+            self.history["group_size"] = []
+
+    def _init_factors(self) -> None:
+        settings, width = self.settings, kernel.padded_width(self.columns)
+        self.learns = np.zeros(width, dtype=np.float32)
+        self.learns[: settings.factors] = 1.0
+        factors = []
+        for stream, n_rows in enumerate(self.shape):
+            array = kernel.aligned_rows(n_rows, width)
+            kernel.fill_normal(
+                array, settings.factors, settings.init_scale, self.seed, stream, self.num_threads
+            )
+            if settings.cosine:
+                array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
+            factors.append(array)
+        self.user_factors, self.item_factors = factors
+        if settings.use_bias:
+            self.user_factors[:, settings.factors] = 1.0
+
+    def _make_sampler(self):
+        settings = self.settings
+        weights = None
+        if settings.sampler == "popularity":
+            counts = np.bincount(self.indices, minlength=self.shape[1])
+            weights = counts.astype(np.float64) ** settings.popularity_exponent
+        return make_sampler(
+            settings.sampler,
+            self.shape[1],
+            self.columns,
+            rank_scale=settings.rank_scale,
+            label_weights=weights,
+        )
+
+    def train(
+        self,
+        iterations: int,
+        show_progress: bool = False,
+        callback: Callable[[int, float, int, int], None] | None = None,
+    ) -> None:
+        """Run epochs; `ModelFitError` when the factors are no longer finite."""
+        with tqdm(total=iterations, disable=not show_progress, unit="epoch") as progress:
+            for _ in range(iterations):
+                counts = self.run_epoch()
+                progress.set_postfix(
+                    loss=f"{self.history['loss'][-1]:.4f}",
+                    violations=f"{self.history['violations'][-1]:.1%}",
+                    refresh=False,
+                )
+                progress.update(1)
+                if callback is not None:
+                    callback(
+                        self.epochs - 1,
+                        self.history["seconds"][-1],
+                        counts["correct"],
+                        counts["skipped"],
+                    )
+        for factors in (self.user_factors, self.item_factors):
+            if not np.isfinite(factors).all():
+                raise self._divergence(self.epochs)
+
+    def run_epoch(self) -> dict[str, float]:
+        """Train on every positive once (or as many drawn ones) and return the kernel's counts."""
+        started = time.perf_counter()
+        generator = np.random.Generator(np.random.PCG64([self.seed, self.epochs]))
+        order, draws = self._plan_epoch(generator)
+        work = np.cumsum(self.lengths[order] if draws is None else draws)
+        counts: dict[str, float] = dict.fromkeys(kernel.COUNTS, 0)
+        start, done = 0, 0
+        while start < len(order):
+            limit = MAX_PAIRS_PER_CALL
+            if self.settings.sampler in ("adaptive", "exact"):
+                limit = min(limit, self._refresh_if_due())
+            stop = min(len(order), int(np.searchsorted(work, done + limit)) + 1)
+            called = self._call_kernel(
+                order[start:stop], None if draws is None else draws[start:stop]
+            )
+            if called["not_finite"]:
+                raise self._divergence(self.epochs + 1)
+            for name, value in called.items():
+                counts[name] += value
+            if self.pairs_since_refresh is not None:
+                self.pairs_since_refresh += int(work[stop - 1]) - done
+            start, done = stop, int(work[stop - 1])
+        self._close_epoch(counts, time.perf_counter() - started)
+        return counts
+
+    def _plan_epoch(self, generator) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the order of the rows and, where positives are drawn, how many of each row."""
+        sampling = self.settings.positive_sampling
+        if sampling == "pairs":
+            return generator.permutation(self.rows), None
+        if sampling == "images":
+            visits = generator.integers(0, len(self.rows), size=self.n_pairs)
+            visits = np.bincount(visits, minlength=len(self.rows))
+        else:
+            visits = generator.multinomial(self.n_pairs, self.row_values / self.row_values.sum())
+        place = generator.permutation(np.flatnonzero(visits))
+        return self.rows[place], visits[place].astype(np.int32)
+
+    def _refresh_if_due(self) -> int:
+        """Refresh the rank table if its interval has passed; return the pairs to the next one."""
+        since = self.pairs_since_refresh
+        if since is None or since >= self.refresh_interval:
+            self.sampler.refresh(self.item_factors, self.num_threads)
+            self.pairs_since_refresh = since = 0
+        return self.refresh_interval - since
+
+    def _call_kernel(self, rows: np.ndarray, draws: np.ndarray | None) -> dict[str, float]:
+        settings = self.settings
+        n_pairs = int(self.lengths[rows].sum() if draws is None else draws.sum())
+        return kernel.train(
+            self.sampler,
+            self.indptr,
+            self.indices,
+            rows,
+            draws,
+            self.running_values,
+            self.user_factors,
+            self.item_factors,
+            self.learns,
+            self.rank_weights,
+            selection=kernel.SELECTIONS[settings.selection],
+            candidates=settings.candidates,
+            group_size=self.group_size,
+            max_trials=settings.max_trials or max(1, self.shape[1] - 1),
+            loss=kernel.LOSSES[settings.loss],
+            margin=settings.margin,
+            temperature=settings.temperature,
+            corrected=settings.corrected,
+            learning_rate=settings.learning_rate,
+            regularization_user=settings.regularization_user,
+            regularization_positive=settings.regularization_positive,
+            regularization_negative=settings.regularization_negative,
+            regularize_violating_only=settings.regularize_violating_only,
+            verify=settings.verify_negative_samples,
+            cosine=settings.cosine,
+            auto_group=settings.group_size == "auto",
+            seed=self.seed,
+            # the first two streams of the seed made the initial factors
+            epoch=self.epochs + 2,
+            n_threads=max(1, min(self.num_threads, n_pairs // MIN_PAIRS_PER_THREAD)),
+        )
+
+    def _close_epoch(self, counts: dict[str, float], seconds: float) -> None:
+        pairs = max(1, counts["pairs"])
+        self.epochs += 1
+        self.history["loss"].append(counts["loss"] / pairs)
+        self.history["violations"].append(counts["violations"] / pairs)
+        self.history["trials"].append(counts["trials"] / pairs)
+        self.history["seconds"].append(seconds)
+        if self.settings.group_size == "auto":
+            self.history["group_size"].append(self.group_size)
+            self.group_size = adaptive_group_size(
+                counts["positive_cosine"] / pairs,
+                counts["negative_repulsion"] / max(1, counts["negatives"]),
+                self.settings.candidates,
+            )
+
+    def _divergence(self, epoch: int) -> ModelFitError:
+        return ModelFitError(
+            f"the factors or scores were no longer finite in epoch {epoch}: learning_rate="
+            f"{self.settings.learning_rate:g} is too large for this data. Lower learning_rate "
+            "(by a factor of 2 to 10) or init_scale; the model was left as it was before fit"
+        )
+
+    def take_factors(self, dtype) -> tuple[np.ndarray, np.ndarray]:
+        """Give the factors away, contiguous and without the padding; training is over then."""
+        users = _without_padding(self.user_factors, self.columns).astype(dtype, copy=False)
+        items = _without_padding(self.item_factors, self.columns).astype(dtype, copy=False)
+        del self.user_factors, self.item_factors
+        return users, items
+
+
+def adaptive_group_size(alignment: float, uniformity: float, candidates: int) -> int:
+    """Negatives to keep of the candidates of the next epoch (Zhang et al., EACL 2023).
+
+    Parameters
+    ----------
+    alignment : float
+        Mean cosine of the positives.
+    uniformity : float
+        Mean of exp(-cosine) of the negatives drawn.
+    candidates : int
+        At least 2.
+    """
+    share = cos(max(0.0, alignment + uniformity) ** 1.25)
+    return int(np.clip(int(share * candidates) + 1, 1, candidates - 1))
+
+
+def _without_padding(padded: np.ndarray, columns: int) -> np.ndarray:
+    """Move the rows together inside their own memory, so that no second copy is needed."""
+    n_rows, width = padded.shape
+    if columns == width:
+        return padded
+    flat = padded.reshape(-1)
+    for start in range(0, n_rows, COMPACTED_TOGETHER):
+        stop = min(n_rows, start + COMPACTED_TOGETHER)
+        flat[start * columns : stop * columns] = padded[start:stop, :columns].copy().reshape(-1)
+    return flat[: n_rows * columns].reshape(n_rows, columns)

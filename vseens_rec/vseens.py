@@ -1,0 +1,586 @@
+"""VSEens: the estimator."""
+
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import ThreadpoolController
+
+from . import _validation, persistence
+from ._native import effective_threads
+from .training import Settings, Trainer
+
+# implicit's top-k works in batches of this size, and in parallel only if there are several
+TOPK_BATCH = 100
+
+
+class VSEens(BaseEstimator, MatrixFactorizationBase):
+    """Matrix factorisation that learns to rank with adaptively sampled negatives.
+
+    Every positive pair of an image (user, row) and a label (item, column) is compared with
+    labels the image does not have, and the factors move so that the positive scores higher
+    (stochastic gradient descent). The ``"adaptive"`` sampler draws the labels that the model
+    ranks high now, at a cost that does not depend on the number of labels (VSE-ens [1]_).
+
+    Parameters
+    ----------
+    factors : int, default=100
+        Number of latent factors.
+    learning_rate : float, default=0.1
+        Step size.
+    regularization : float, default=0.03
+        L2 penalty of the factors of every triplet.
+    iterations : int, default=100
+        Number of epochs: each trains on every stored pair once.
+    sampler : {"adaptive", "uniform"}, default="adaptive"
+        Where negatives are drawn from. ``"adaptive"``: a rank from a truncated exponential law, a
+        factor f in proportion to ``|v_if| sigma_f``, and the label at that rank from the top
+        (bottom, if ``v_if < 0``) of the labels sorted by factor f. ``"uniform"``: all labels
+        alike.
+    rank_scale : float, default=0.1
+        Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
+        lambda. Smaller is harder.
+    refresh_interval : int or None, default=None
+        Pairs between two computations of the sorted labels; None: ``n_labels * ln(n_labels)``.
+    selection : {"first"}, default="first"
+        Which of the candidates become negatives.
+    candidates : int, default=1
+        Labels drawn for a positive.
+    loss : {"hinge", "logistic"}, default="logistic"
+        ``"hinge"``: ``max(0, 1 - s_p + s_n)``; ``"logistic"``: ``log(1 + exp(s_n - s_p))``.
+    use_bias : bool, default=True
+        Learn a bias for every label, as an extra last column of the factors in which the image's
+        side is 1.
+    verify_negative_samples : bool, default=True
+        Never use a positive of the image as a negative.
+    init_scale : float, default=0.03
+        Standard deviation of the normal distribution of the initial factors.
+    dtype : {np.float32, np.float64}, default=np.float32
+        Type of the learned factors. Training computes in float32.
+    num_threads : int, default=0
+        Upper limit of the threads in `fit` and in batches of recommendations; 0: all processors
+        of the process. Small data is trained by one.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the initial factors and the draws. One seed and one thread give the same bits. With
+        more threads the random numbers are the same, but the updates race (Hogwild).
+
+    Attributes
+    ----------
+    user_factors : ndarray of shape (n_images, factors + use_bias)
+        Factors of the images.
+    item_factors : ndarray of shape (n_labels, factors + use_bias)
+        Factors of the labels.
+    history_ : dict of str to list of float
+        One value an epoch: ``loss`` (mean of a positive), ``violations`` (share of positives
+        whose negative scored within the margin of the hinge, or, with other losses, at least as
+        high), ``trials`` (mean number of candidates drawn for a positive) and ``seconds``.
+    n_iter_ : int
+        Number of finished epochs.
+    n_features_in_ : int
+        Number of labels.
+
+    See Also
+    --------
+    implicit.bpr.BayesianPersonalizedRanking : The interface this class follows.
+
+    References
+    ----------
+    .. [1] G. Guo, S. Zhai, F. Yuan, Y. Liu and X. Wang, VSE-ens: Visual-Semantic Embeddings with
+       Efficient Negative Sampling, AAAI 2018, arXiv:1801.01632.
+
+    Examples
+    --------
+    >>> from vseens_rec import VSEens
+    >>> from vseens_rec.datasets import load_emoji
+    >>> emoji = load_emoji()
+    >>> model = VSEens(factors=16, iterations=5, random_state=0).fit(
+    ...     emoji.matrix, show_progress=False)
+    >>> ids, scores = model.recommend(0, N=3)
+    >>> ids.shape, bool((scores[:-1] >= scores[1:]).all())
+    ((3,), True)
+    """
+
+    _parameter_constraints: dict = _validation.PARAMETER_CONSTRAINTS | {"dtype": "no_validation"}
+
+    def __init__(
+        self,
+        factors: int = 100,
+        learning_rate: float = 0.1,
+        regularization: float = 0.03,
+        iterations: int = 100,
+        *,
+        sampler: str = "adaptive",
+        rank_scale: float = 0.1,
+        refresh_interval: int | None = None,
+        selection: str = "first",
+        candidates: int = 1,
+        loss: str = "logistic",
+        use_bias: bool = True,
+        verify_negative_samples: bool = True,
+        init_scale: float = 0.03,
+        dtype=np.float32,
+        num_threads: int = 0,
+        random_state=None,
+    ):
+        self.factors = factors
+        self.learning_rate = learning_rate
+        self.regularization = regularization
+        self.iterations = iterations
+        self.sampler = sampler
+        self.rank_scale = rank_scale
+        self.refresh_interval = refresh_interval
+        self.selection = selection
+        self.candidates = candidates
+        self.loss = loss
+        self.use_bias = use_bias
+        self.verify_negative_samples = verify_negative_samples
+        self.init_scale = init_scale
+        self.dtype = dtype
+        self.num_threads = num_threads
+        self.random_state = random_state
+
+    @classmethod
+    def paper(cls, **parameters: Any) -> "VSEens":
+        """Make a model with the setting of the paper; any parameter can be given anew.
+
+        The paper uses 100 factors, a learning rate and an L2 penalty of 0.01, initial factors
+        from a normal distribution with standard deviation 0.01, the hinge loss and no bias, and
+        tunes ``rank_scale`` (its lambda) between 0.001 and 1 for every data set.
+
+        Returns
+        -------
+        VSEens
+            Not fitted.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> VSEens.paper(rank_scale=0.1).loss
+        'hinge'
+        """
+        setting = {
+            "factors": 100,
+            "learning_rate": 0.01,
+            "regularization": 0.01,
+            "rank_scale": 0.01,
+            "loss": "hinge",
+            "use_bias": False,
+            "init_scale": 0.01,
+        }
+        return cls(**(setting | parameters))
+
+    # The two base classes disagree on where fitted state lives: implicit's is set in its
+    # constructor and public, scikit-learn's must appear in fit and not clash with parameters.
+    # Properties serve both.
+
+    @property
+    def user_factors(self) -> np.ndarray | None:
+        """Factors of the images, (n_images, factors + use_bias); None before `fit`."""
+        return self.__dict__.get("_user_factors")
+
+    @user_factors.setter
+    def user_factors(self, factors) -> None:
+        self._user_factors = factors
+
+    @property
+    def item_factors(self) -> np.ndarray | None:
+        """Factors of the labels, (n_labels, factors + use_bias); None before `fit`."""
+        return self.__dict__.get("_item_factors")
+
+    @item_factors.setter
+    def item_factors(self, factors) -> None:
+        self._item_factors = factors
+
+    # computed at every use, so that they follow factors that were changed in place
+
+    @property
+    def user_norms(self) -> np.ndarray:
+        """Euclidean norms of the images' factors, 1e-10 in place of 0."""
+        return _norms(self.user_factors)
+
+    @property
+    def item_norms(self) -> np.ndarray:
+        """Euclidean norms of the labels' factors, 1e-10 in place of 0."""
+        return _norms(self.item_factors)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.user_factors is not None and self.item_factors is not None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.target_tags.required = False
+        return tags
+
+    def fit(
+        self,
+        X=None,
+        y=None,
+        show_progress: bool | None = None,
+        callback: Callable[[int, float, int, int], None] | None = None,
+        *,
+        user_items=None,
+    ) -> "VSEens":
+        """Learn the factors of images and labels, starting afresh.
+
+        Parameters
+        ----------
+        X : sparse matrix or array-like of shape (n_images, n_labels)
+            A value > 0 marks a label that the image has. Stored zeros are ignored and duplicates
+            summed; neither changes the arrays passed in.
+        y : None
+            Ignored, so that pipelines and searches work. A bool here is implicit's positional
+            ``show_progress``.
+        show_progress : bool or None, default=None
+            Show a progress bar; None: in direct calls, not inside scikit-learn.
+        callback : callable or None, default=None
+            Called after every epoch as ``callback(epoch, elapsed, correct, skipped)``: number of
+            the epoch from 0, its seconds, pairs whose positive scored above the negative, and
+            pairs for which no negative was found.
+        user_items : sparse matrix or array-like
+            `X`, under implicit's name for it.
+
+        Returns
+        -------
+        VSEens
+            The model itself.
+
+        Raises
+        ------
+        ValueError
+            `X` is not a 2-d matrix of finite values >= 0 with a positive among them, or a
+            parameter is out of range.
+        implicit.recommender_base.ModelFitError
+            The factors diverged; the model is then as it was before the call.
+
+        Warns
+        -----
+        implicit.utils.ParameterWarning
+            `X` is sparse, but neither CSR nor CSC.
+        """
+        if X is None:
+            X = user_items
+        elif user_items is not None:
+            raise ValueError("fit got both X and user_items: they are two names for one matrix")
+        if isinstance(y, (bool, np.bool_)):
+            # fit(user_items, show_progress, callback)
+            show_progress, callback = bool(y), callback or show_progress
+        if show_progress is None:
+            caller = sys._getframe(1).f_globals.get("__name__") or ""
+            show_progress = caller.partition(".")[0] not in ("sklearn", "joblib")
+        _validation.check_parameters(self)
+        matrix = _validation.check_user_items(self, X)
+        trainer = Trainer(
+            matrix,
+            self._settings(),
+            _validation.seed_from(self.random_state),
+            effective_threads(self.num_threads),
+        )
+        try:
+            trainer.train(self.iterations, bool(show_progress), callback)
+        except BaseException:
+            if trainer.epochs and np.isfinite(trainer.history["loss"]).all():
+                self._store(trainer, matrix)
+                warnings.warn(
+                    f"training stopped early: the model holds what {trainer.epochs} of "
+                    f"{self.iterations} epochs learned",
+                    stacklevel=2,
+                )
+            raise
+        self._store(trainer, matrix)
+        return self
+
+    def _settings(self) -> Settings:
+        return Settings(
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization_user=self.regularization,
+            regularization_positive=self.regularization,
+            regularization_negative=self.regularization,
+            regularize_violating_only=False,
+            sampler=self.sampler,
+            rank_scale=self.rank_scale,
+            popularity_exponent=0.75,
+            refresh_interval=self.refresh_interval,
+            selection=self.selection,
+            candidates=self.candidates,
+            group_size=1,
+            max_trials=None,
+            loss=self.loss,
+            margin=1.0,
+            temperature=1.0,
+            corrected=False,
+            positive_sampling="pairs",
+            use_bias=self.use_bias,
+            cosine=False,
+            verify_negative_samples=self.verify_negative_samples,
+            init_scale=self.init_scale,
+        )
+
+    def _store(self, trainer: Trainer, matrix: csr_matrix) -> None:
+        self.user_factors, self.item_factors = trainer.take_factors(np.dtype(self.dtype))
+        self.history_ = trainer.history
+        self.n_iter_ = trainer.epochs
+        # copies: what the caller does to its matrix later does not reach the model
+        self._liked_indptr = matrix.indptr.copy()
+        self._liked_indices = matrix.indices.astype(np.int32)
+
+    def _liked(self, userids: int | np.ndarray) -> csr_matrix:
+        """Return the rows of the fitted matrix, with ones for values."""
+        if "_liked_indptr" not in self.__dict__:
+            raise ValueError(
+                "this model does not hold the matrix it was fitted on: pass "
+                "user_items=X[userid], or filter_already_liked_items=False"
+            )
+        indptr, indices = self._liked_indptr, self._liked_indices
+        n_labels = self.item_factors.shape[0]
+        if np.ndim(userids) == 0:
+            row = indices[indptr[userids] : indptr[userids + 1]]
+            return csr_matrix((np.ones(len(row), np.float32), row, [0, len(row)]), (1, n_labels))
+        # values do not matter; one byte each is the least scipy can hold
+        ones = np.ones(len(indices), dtype=np.int8)
+        whole = csr_matrix((ones, indices, indptr), (len(indptr) - 1, n_labels), copy=False)
+        return whole[userids]
+
+    def recommend(
+        self,
+        userid,
+        user_items=None,
+        N: int = 10,
+        filter_already_liked_items: bool = True,
+        filter_items=None,
+        recalculate_user: bool = False,
+        items=None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Recommend labels for an image, or for each of several.
+
+        Parameters
+        ----------
+        userid : int or array-like of int of shape (n,)
+            Row numbers of images.
+        user_items : sparse matrix of shape (1 or n, n_labels), optional
+            The labels each image has already, one row for every id. Default: those it was fitted
+            with.
+        N : int, default=10
+            Length of the lists.
+        filter_already_liked_items : bool, default=True
+            Leave out the labels in `user_items`.
+        filter_items : array-like of int, optional
+            Labels to leave out for all images.
+        recalculate_user : bool, default=False
+            Use factors computed from `user_items` instead of the learned ones.
+        items : array-like of int, optional
+            Rank these labels only; excludes `filter_items`.
+
+        Returns
+        -------
+        ids : ndarray of int32 of shape (N,) or (n, N)
+            Labels, the best first. Where fewer than N are left, the rest is -1. With `items`:
+            min(N, len(items)) columns, those the image has already last.
+        scores : ndarray of float32 of the same shape
+            Their scores, -inf where the id is -1.
+
+        Raises
+        ------
+        IndexError
+            An id is out of range.
+        ValueError
+            `user_items` has the wrong shape, `N` is below 1, or `items` is empty or given with
+            `filter_items`.
+        """
+        check_is_fitted(self)
+        n_images, n_labels = len(self.user_factors), len(self.item_factors)
+        N = _validation.check_n(N)
+        if recalculate_user:
+            # the image may be one the model has never seen
+            n_images = np.iinfo(np.int32).max
+        userid = _validation.check_ids(userid, n_images, "userid", "images")
+        n_rows = 1 if isinstance(userid, int) else len(userid)
+        if items is not None:
+            if filter_items is not None and len(filter_items):
+                raise ValueError("give either items or filter_items, not both")
+            items = _validation.check_item_list(items, n_labels, "items")
+        if filter_items is not None and len(filter_items):
+            filter_items = _validation.check_item_list(filter_items, n_labels, "filter_items")
+        else:
+            filter_items = None
+        if user_items is not None:
+            user_items = _validation.check_rows(user_items, n_rows, n_labels)
+        elif filter_already_liked_items or recalculate_user:
+            user_items = self._liked(userid)
+        if n_rows == 0:
+            width = N if items is None else min(N, len(items))
+            return np.empty((0, width), np.int32), np.empty((0, width), np.float32)
+        arguments = (filter_already_liked_items, filter_items, recalculate_user, items)
+        with _limit_blas(n_rows, self.num_threads):
+            ids, scores = super().recommend(userid, user_items, min(N, n_labels), *arguments)
+        if items is not None:
+            return ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
+        return _padded(ids, scores, N)
+
+    def similar_items(
+        self,
+        itemid,
+        N: int = 10,
+        recalculate_item: bool = False,
+        item_users=None,
+        filter_items=None,
+        items=None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the labels whose factors have the largest cosine with those of a label.
+
+        Parameters
+        ----------
+        itemid : int or array-like of int of shape (n,)
+            Column numbers of labels.
+        N : int, default=10
+            Length of the lists.
+        recalculate_item : bool, default=False
+            Use factors computed from `item_users` instead of the learned ones.
+        item_users : sparse matrix of shape (1 or n, n_images), optional
+            The images that have each label.
+        filter_items : array-like of int, optional
+            Labels to leave out.
+        items : array-like of int, optional
+            Compare with these labels only.
+
+        Returns
+        -------
+        ids, scores : ndarray of int32, ndarray of float32, of shape (N,) or (n, N)
+            The most similar labels and their cosines, padded with -1 and -inf.
+        """
+        check_is_fitted(self)
+        itemid = _validation.check_ids(itemid, len(self.item_factors), "itemid", "labels")
+        return self._similar(
+            super().similar_items,
+            itemid,
+            N,
+            len(self.item_factors),
+            {"recalculate_item": recalculate_item, "item_users": item_users},
+            filter_items=filter_items,
+            items=items,
+        )
+
+    def similar_users(
+        self, userid, N: int = 10, filter_users=None, users=None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the images whose factors have the largest cosine with those of an image.
+
+        Parameters
+        ----------
+        userid : int or array-like of int of shape (n,)
+            Row numbers of images.
+        N : int, default=10
+            Length of the lists.
+        filter_users : array-like of int, optional
+            Images to leave out.
+        users : array-like of int, optional
+            Compare with these images only.
+
+        Returns
+        -------
+        ids, scores : ndarray of int32, ndarray of float32, of shape (N,) or (n, N)
+            The most similar images and their cosines, padded with -1 and -inf.
+        """
+        check_is_fitted(self)
+        userid = _validation.check_ids(userid, len(self.user_factors), "userid", "images")
+        return self._similar(
+            super().similar_users,
+            userid,
+            N,
+            len(self.user_factors),
+            {},
+            filter_users=filter_users,
+            users=users,
+        )
+
+    def _similar(self, method, query, N, n, options, **lists):
+        N = _validation.check_n(N)
+        lists = {
+            name: None if value is None else _validation.check_item_list(value, n, name)
+            for name, value in lists.items()
+        }
+        (filter_name, left_out), (_, kept) = lists.items()
+        if left_out is not None and kept is not None:
+            raise ValueError(f"give either {filter_name} or {filter_name[7:]}, not both")
+        columns = min(N, n if kept is None else len(kept))
+        # what is left out has a score of -max, which is divided by the norms as well
+        with _limit_blas(np.size(query), self.num_threads), np.errstate(over="ignore"):
+            ids, scores = method(query, N=columns, **options, **lists)
+        return _padded(ids, scores, columns, lowest=-2.0)
+
+    def save(self, file, *, fitted_matrix: bool = True) -> None:
+        """Save the model in a file that `load` reads, replacing it only when it is whole.
+
+        Parameters
+        ----------
+        file : str, path-like or binary file object
+            A name without the suffix ``.npz`` gets it.
+        fitted_matrix : bool, default=True
+            Keep which labels every image has. Without, `recommend` needs ``user_items``.
+        """
+        persistence.save(self, file, fitted_matrix=fitted_matrix)
+
+    @classmethod
+    def load(cls, fileobj_or_path) -> "VSEens":
+        """Load a model that `save` wrote. No code from the file is run.
+
+        Parameters
+        ----------
+        fileobj_or_path : str, path-like or binary file object
+            The file; a name without the suffix ``.npz`` gets it.
+
+        Returns
+        -------
+        VSEens
+            A model that gives the same recommendations.
+
+        Raises
+        ------
+        ValueError
+            The file is not one that `save` wrote, or is damaged.
+        """
+        return persistence.load(cls, fileobj_or_path)
+
+
+def _norms(factors: np.ndarray) -> np.ndarray:
+    norms = np.sqrt(np.einsum("ij,ij->i", factors, factors))
+    norms[norms == 0] = 1e-10
+    return norms
+
+
+def _padded(
+    ids: np.ndarray, scores: np.ndarray, N: int, lowest: float = -np.finfo(np.float32).max
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blank out what was left out, which scores `lowest` or less, and add columns up to N."""
+    ids, scores = ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
+    filtered = scores <= lowest
+    ids[filtered], scores[filtered] = -1, -np.inf
+    missing = N - ids.shape[-1]
+    if missing > 0:
+        widths = [(0, 0)] * (ids.ndim - 1) + [(0, missing)]
+        ids = np.pad(ids, widths, constant_values=-1)
+        scores = np.pad(scores, widths, constant_values=-np.inf)
+    return ids, scores
+
+
+_blas: ThreadpoolController | None = None
+
+
+def _limit_blas(n_rows: int, num_threads: int):
+    """Keep BLAS to one thread where the batches of top-k run in parallel already."""
+    global _blas
+    if n_rows <= TOPK_BATCH or num_threads == 1:
+        return nullcontext()
+    if _blas is None:
+        # looking for the libraries takes milliseconds: once a process
+        _blas = ThreadpoolController()
+    return _blas.limit(limits=1, user_api="blas")
