@@ -6,7 +6,7 @@
 
 from cython.parallel import parallel, prange, threadid
 
-from libc.math cimport HUGE_VAL, exp, fabs, log, sqrt
+from libc.math cimport HUGE_VAL, exp, fabs, log, logf, sqrt, sqrtf
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -27,7 +27,7 @@ from proposals cimport (
     propose_negative,
     unmark_positives,
 )
-from rank_table cimport FACTORS_AT_ONCE, N_COUNTERS, Sorter, refresh_factors
+from rank_table cimport FACTORS_AT_ONCE, MOST_ON_GRID, N_COUNTERS, Sorter, refresh_factors
 from rng cimport Random, below, lower_unit, next_random, random_stream, upper_unit
 from selections cimport GROUP, VIOLATOR, SelectionKind, choose
 
@@ -147,7 +147,7 @@ cdef bint allocate(
     cdef size_t n_labels = proposal.n_labels, stride = proposal.stride
     cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
     cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
-    cdef size_t[14] sizes
+    cdef size_t[15] sizes
     cdef size_t total = 64, i
     cdef char* place
     sizes[0] = stride * sizeof(float)
@@ -164,7 +164,8 @@ cdef bint allocate(
     sizes[11] = (n_labels if dense else 0) * sizeof(double)
     sizes[12] = stride * sizeof(float)
     sizes[13] = stride * sizeof(float)
-    for i in range(14):
+    sizes[14] = min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t)
+    for i in range(15):
         sizes[i] = in_lines(sizes[i])
         total += sizes[i]
     memset(scratch, 0, sizeof(Scratch))
@@ -201,6 +202,8 @@ cdef bint allocate(
     scratch.gradient = <float*> place
     place += sizes[12]
     scratch.prepared = <float*> place
+    place += sizes[13]
+    scratch.drawer.sorter.grid = <uint16_t*> place
     scratch.counts.loss_factor = 1.0
     return True
 
@@ -623,9 +626,11 @@ cdef Sorter* allocate_sorters(int n, uint32_t n_labels) except NULL:
             sorters[i].keys = <uint32_t*> malloc(
                 <size_t> n_labels * FACTORS_AT_ONCE * sizeof(uint32_t))
             sorters[i].counters = <uint32_t*> malloc(N_COUNTERS * sizeof(uint32_t))
+            sorters[i].grid = <uint16_t*> malloc(MOST_ON_GRID * sizeof(uint16_t))
             complete = (
                 sorters[i].items != NULL and sorters[i].spare != NULL
                 and sorters[i].keys != NULL and sorters[i].counters != NULL
+                and sorters[i].grid != NULL
             )
     if not complete:
         release_sorters(sorters, n)
@@ -641,6 +646,7 @@ cdef void release_sorters(Sorter* sorters, int n) noexcept nogil:
             free(sorters[i].spare)
             free(sorters[i].keys)
             free(sorters[i].counters)
+            free(sorters[i].grid)
         free(sorters)
 
 
@@ -786,33 +792,33 @@ def train(
 
 # the quantile function of the normal distribution in single precision: M. Giles, Approximating
 # the erfinv function, GPU Computing Gems 2 (2011)
-cdef inline double normal_quantile(double unit) noexcept nogil:
-    cdef double x = 2.0 * unit - 1.0
-    cdef double w = -log((1.0 - x) * (1.0 + x))
-    cdef double p
-    if w < 5.0:
-        w -= 2.5
-        p = 2.81022636e-08
-        p = 3.43273939e-07 + p * w
-        p = -3.5233877e-06 + p * w
-        p = -4.39150654e-06 + p * w
-        p = 0.00021858087 + p * w
-        p = -0.00125372503 + p * w
-        p = -0.00417768164 + p * w
-        p = 0.246640727 + p * w
-        p = 1.50140941 + p * w
+cdef inline float normal_quantile(float unit) noexcept nogil:
+    cdef float x = 2 * unit - 1
+    cdef float w = -logf(4 * unit * (1 - unit))
+    cdef float p
+    if w < 5:
+        w -= <float> 2.5
+        p = <float> 2.81022636e-08
+        p = <float> 3.43273939e-07 + p * w
+        p = <float> -3.5233877e-06 + p * w
+        p = <float> -4.39150654e-06 + p * w
+        p = <float> 0.00021858087 + p * w
+        p = <float> -0.00125372503 + p * w
+        p = <float> -0.00417768164 + p * w
+        p = <float> 0.246640727 + p * w
+        p = <float> 1.50140941 + p * w
     else:
-        w = sqrt(w) - 3.0
-        p = -0.000200214257
-        p = 0.000100950558 + p * w
-        p = 0.00134934322 + p * w
-        p = -0.00367342844 + p * w
-        p = 0.00573950773 + p * w
-        p = -0.0076224613 + p * w
-        p = 0.00943887047 + p * w
-        p = 1.00167406 + p * w
-        p = 2.83297682 + p * w
-    return 1.4142135623730951 * p * x
+        w = sqrtf(w) - 3
+        p = <float> -0.000200214257
+        p = <float> 0.000100950558 + p * w
+        p = <float> 0.00134934322 + p * w
+        p = <float> -0.00367342844 + p * w
+        p = <float> 0.00573950773 + p * w
+        p = <float> -0.0076224613 + p * w
+        p = <float> 0.00943887047 + p * w
+        p = <float> 1.00167406 + p * w
+        p = <float> 2.83297682 + p * w
+    return <float> 1.41421356 * p * x
 
 
 def fill_normal(
@@ -835,8 +841,9 @@ cdef void fill_normal_row(
     cdef Random random = random_stream(seed, stream, row)
     cdef int f
     for f in range(columns):
-        out[f] = <float> (scale * normal_quantile(
-            (<double> (next_random(&random) >> 11) + 0.5) * 1.1102230246251565e-16))
+        # the odd multiples of 2^-24: never 0 or 1, where the quantile is infinite
+        out[f] = <float> scale * normal_quantile(
+            <float> (next_random(&random) >> 41 << 1 | 1) * <float> 5.9604644775390625e-08)
 
 
 def aligned_rows(n_rows, stride):

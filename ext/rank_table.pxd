@@ -14,6 +14,7 @@ cdef extern from "simd.h" nogil:
     void vr_factor_keys(
         const float* rows, Py_ssize_t stride, Py_ssize_t n, uint32_t* keys, double* variance
     )
+    int vr_fill_grid(const uint32_t* keys, Py_ssize_t n, uint16_t* grid)
 
 
 cdef enum:
@@ -28,7 +29,10 @@ cdef enum:
     DIGITS = 2048
     KEY_SHIFT = 21
     # enough for three long digits or four short ones
-    N_COUNTERS = 3 * DIGITS
+    N_COUNTERS = 3 * 2048
+    # up to so many labels are sorted on a grid, unless that leaves more than so many moves
+    MOST_ON_GRID = 65536
+    MOVES_A_LABEL = 4
 
 
 ctypedef struct Sorter:
@@ -39,6 +43,8 @@ ctypedef struct Sorter:
     uint32_t* keys
     # N_COUNTERS
     uint32_t* counters
+    # n_labels, at most MOST_ON_GRID
+    uint16_t* grid
 
 
 # sorts by the upper 32 bits and keeps the order of equals; returns the array that has the result
@@ -83,7 +89,8 @@ cdef inline uint64_t* radix_sort(
 
 
 cdef inline void write_ids(
-    const uint64_t* ordered, uint32_t n, uint16_t* narrow_ids, uint32_t* wide_ids, uint32_t first
+    const uint64_t* ordered, uint32_t n, uint32_t mask, uint16_t* narrow_ids, uint32_t* wide_ids,
+    uint32_t first
 ) noexcept nogil:
     cdef uint32_t i
     if narrow_ids != NULL:
@@ -91,12 +98,87 @@ cdef inline void write_ids(
             narrow_ids[first + i] = <uint16_t> ordered[i]
     else:
         for i in range(n):
-            wide_ids[first + i] = <uint32_t> ordered[i]
+            wide_ids[first + i] = <uint32_t> ordered[i] & mask
 
 
-# the ids of the `top` smallest keys in order, then of the `bottom` largest, also in order: to
-# narrow_ids if that is not NULL, else to wide_ids. All n of them if top + bottom >= n.
-cdef inline void order_ends(
+# False, and not in order, if it would take more than so many moves
+cdef inline bint insertion_sort(uint64_t* items, uint32_t n, uint32_t most_moves) noexcept nogil:
+    cdef uint32_t i, place, moves = 0
+    cdef uint64_t item
+    for i in range(1, n):
+        item = items[i]
+        place = i
+        while place > 0 and items[place - 1] > item:
+            items[place] = items[place - 1]
+            place -= 1
+        items[place] = item
+        moves += i - place
+        if moves > most_moves:
+            return False
+    return True
+
+
+cdef inline void counts_to_places(uint32_t* counters) noexcept nogil:
+    cdef uint32_t digit, count, start = 0
+    for digit in range(256):
+        count = counters[digit]
+        counters[digit] = start
+        start += count
+
+
+# The ids of the `top` smallest keys in order, then of the `bottom` largest, also in order, for at
+# most 2^16 keys. The values are sorted by their place on an even grid of 2^16 steps, which leaves
+# few out of order; False where they crowd into few steps.
+cdef inline bint order_by_grid(
+    const uint32_t* keys, uint32_t n, uint32_t top, uint32_t bottom, Sorter* sorter,
+    uint16_t* narrow_ids, uint32_t* wide_ids
+) noexcept nogil:
+    cdef uint32_t i, found, step, digit, end_of_top = 0, start_of_bottom = 256, kept = 0
+    cdef bint keep
+    cdef uint32_t* coarse = sorter.counters
+    cdef uint32_t* fine = sorter.counters + 256
+    cdef uint64_t* items = sorter.items
+    cdef uint64_t* spare = sorter.spare
+    if not vr_fill_grid(keys, n, sorter.grid):
+        return False
+    memset(coarse, 0, 512 * sizeof(uint32_t))
+    for i in range(n):
+        coarse[sorter.grid[i] >> 8] += 1
+    found = 0
+    while found < top:
+        found += coarse[end_of_top]
+        end_of_top += 1
+    found = 0
+    while found < bottom:
+        start_of_bottom -= 1
+        found += coarse[start_of_bottom]
+    for digit in range(end_of_top, start_of_bottom):
+        coarse[digit] = 0
+    for i in range(n):
+        step = sorter.grid[i]
+        items[kept] = (<uint64_t> keys[i] << 32) | (step << 16) | i
+        keep = (step >> 8) < end_of_top or (step >> 8) >= start_of_bottom
+        fine[step & 255] += keep
+        kept += keep
+    counts_to_places(fine)
+    counts_to_places(coarse)
+    for i in range(kept):
+        digit = (items[i] >> 16) & 255
+        spare[fine[digit]] = items[i]
+        fine[digit] += 1
+    for i in range(kept):
+        digit = (spare[i] >> 24) & 255
+        items[coarse[digit]] = spare[i]
+        coarse[digit] += 1
+    if not insertion_sort(items, kept, MOVES_A_LABEL * n):
+        return False
+    write_ids(items, top, 0xffff, narrow_ids, wide_ids, 0)
+    write_ids(items + kept - bottom, bottom, 0xffff, narrow_ids, wide_ids, top)
+    return True
+
+
+# The same for any values, digit by digit.
+cdef inline void order_by_digits(
     const uint32_t* keys, uint32_t n, uint32_t top, uint32_t bottom, Sorter* sorter,
     uint16_t* narrow_ids, uint32_t* wide_ids
 ) noexcept nogil:
@@ -105,28 +187,26 @@ cdef inline void order_ends(
     cdef uint64_t item
     cdef uint64_t* bottom_items = sorter.items + n + 1
     cdef uint32_t* counters = sorter.counters
-    if top + bottom >= n:
+    if top == n:
         for i in range(n):
             sorter.items[i] = (<uint64_t> keys[i] << 32) | i
         write_ids(
-            radix_sort(sorter.items, sorter.spare, n, counters), n, narrow_ids, wide_ids, 0)
+            radix_sort(sorter.items, sorter.spare, n, counters), n, <uint32_t> 0xffffffff, narrow_ids,
+            wide_ids, 0,
+        )
         return
-    # neighbours often share a digit, and a counter cannot be raised twice at the same time
-    memset(counters, 0, 2 * DIGITS * sizeof(uint32_t))
-    for i in range(n >> 1):
-        counters[keys[2 * i] >> KEY_SHIFT] += 1
-        counters[DIGITS + (keys[2 * i + 1] >> KEY_SHIFT)] += 1
-    if n & 1:
-        counters[keys[n - 1] >> KEY_SHIFT] += 1
+    memset(counters, 0, DIGITS * sizeof(uint32_t))
+    for i in range(n):
+        counters[keys[i] >> KEY_SHIFT] += 1
     # the digits that are sure to hold what each end needs
-    found = counters[0] + counters[DIGITS]
+    found = counters[0]
     while found < top:
         last_of_top += 1
-        found += counters[last_of_top] + counters[DIGITS + last_of_top]
-    found = counters[first_of_bottom] + counters[DIGITS + first_of_bottom]
+        found += counters[last_of_top]
+    found = counters[first_of_bottom]
     while found < bottom:
         first_of_bottom -= 1
-        found += counters[first_of_bottom] + counters[DIGITS + first_of_bottom]
+        found += counters[first_of_bottom]
     for i in range(n):
         digit = keys[i] >> KEY_SHIFT
         item = (<uint64_t> keys[i] << 32) | i
@@ -135,12 +215,28 @@ cdef inline void order_ends(
         n_top += digit <= last_of_top
         n_bottom += digit >= first_of_bottom
     write_ids(
-        radix_sort(sorter.items, sorter.spare, n_top, counters), top, narrow_ids, wide_ids, 0)
+        radix_sort(sorter.items, sorter.spare, n_top, counters), top, <uint32_t> 0xffffffff, narrow_ids,
+        wide_ids, 0,
+    )
     if bottom > 0:
         write_ids(
             radix_sort(bottom_items, sorter.spare, n_bottom, counters) + n_bottom - bottom,
-            bottom, narrow_ids, wide_ids, top,
+            bottom, <uint32_t> 0xffffffff, narrow_ids, wide_ids, top,
         )
+
+
+# the ids of the `top` smallest keys in order, then of the `bottom` largest, also in order: to
+# narrow_ids if that is not NULL, else to wide_ids. All n of them if top + bottom >= n.
+cdef inline void order_ends(
+    const uint32_t* keys, uint32_t n, uint32_t top, uint32_t bottom, Sorter* sorter,
+    uint16_t* narrow_ids, uint32_t* wide_ids
+) noexcept nogil:
+    if top + bottom >= n:
+        top = n
+        bottom = 0
+    if n <= MOST_ON_GRID and order_by_grid(keys, n, top, bottom, sorter, narrow_ids, wide_ids):
+        return
+    order_by_digits(keys, n, top, bottom, sorter, narrow_ids, wide_ids)
 
 
 # rows first to last - 1 of the table (at most FACTORS_AT_ONCE) and the standard deviations

@@ -272,6 +272,36 @@ VR_INLINE void vr_factor_keys(const float *rows, ptrdiff_t stride, ptrdiff_t n, 
     }
 }
 
+VR_INLINE float vr_value_of_key(uint32_t key) {
+    const uint32_t bits = key & 0x80000000u ? key : key ^ 0x7fffffffu;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The place of every key's value on an even grid of 2^16 steps, from the largest value; a larger
+   key never has a lower place. Returns 0 where the values have no finite range. */
+VR_INLINE int vr_fill_grid(const uint32_t *keys, ptrdiff_t n, uint16_t *grid) {
+    uint32_t smallest = UINT32_MAX, largest = 0;
+    float highest, range, scale;
+    ptrdiff_t i;
+    for (i = 0; i < n; i++) {
+        smallest = keys[i] < smallest ? keys[i] : smallest;
+        largest = keys[i] > largest ? keys[i] : largest;
+    }
+    highest = vr_value_of_key(smallest);
+    range = highest - vr_value_of_key(largest);
+    scale = 65535.0f / range;
+    if (!(range > 0 && range < 1e30f && scale < 1e30f)) return 0;
+    for (i = 0; i < n; i++) {
+        const uint32_t bits = keys[i] ^ (~(uint32_t)((int32_t)keys[i] >> 31) & 0x7fffffffu);
+        float value;
+        memcpy(&value, &bits, sizeof value);
+        grid[i] = (uint16_t)(int32_t)((highest - value) * scale);
+    }
+    return 1;
+}
+
 /* Sum of the weights of the lanes 0 to l, for each of the sixteen; returns the whole. */
 VR_INLINE float vr_lane_sums(const float *running, float *lane_sums, ptrdiff_t k) {
     float sum = 0.0f;

@@ -312,6 +312,14 @@ def test_random_numbers_are_uniform_and_rows_are_independent(kernel):
     assert np.abs(bits.mean(axis=0) - 0.5).max() < 0.006
 
 
+def test_initial_factors_are_finite_to_the_ends_of_their_range(kernel):
+    many = kernel.aligned_rows(300_000, 64)
+    kernel.fill_normal(many, 64, 1.0, 0, 0, 2)
+    assert np.isfinite(many).all()
+    assert 4.9 < many.max() < 5.5
+    assert -5.5 < many.min() < -4.9
+
+
 def test_initial_factors_are_normal_and_do_not_depend_on_threads(kernel):
     one, two = kernel.aligned_rows(20_000, 16), kernel.aligned_rows(20_000, 16)
     kernel.fill_normal(one, 10, 0.3, 5, 1, 1)
@@ -320,7 +328,7 @@ def test_initial_factors_are_normal_and_do_not_depend_on_threads(kernel):
     assert not one[:, 10:].any()
     values = one[:, :10].ravel() / 0.3
     assert stats.kstest(values, "norm").pvalue > 1e-4
-    assert np.abs(values).max() > 4
+    assert 4 < np.abs(values).max() < 6
     kernel.fill_normal(two, 10, 0.3, 5, 0, 1)
     assert (one != two).mean() > 0.5
 

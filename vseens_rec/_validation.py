@@ -22,7 +22,7 @@ PARAMETER_CONSTRAINTS: dict[str, list] = {
     "iterations": [Interval(Integral, 0, None, closed="left")],
     "sampler": [StrOptions(set(kernel.PROPOSALS))],
     "rank_scale": [Interval(Real, 0, None, closed="neither")],
-    "refresh_interval": [Interval(Integral, 1, None, closed="left"), None],
+    "refresh_interval": [Interval(Real, 0, None, closed="left")],
     "loss": [StrOptions(set(kernel.LOSSES))],
     "selection": [StrOptions(set(kernel.SELECTIONS))],
     "candidates": [Interval(Integral, 1, 2**16, closed="both")],

@@ -33,7 +33,7 @@ class Settings:
     sampler: str
     rank_scale: float
     popularity_exponent: float
-    refresh_interval: int | None
+    refresh_interval: float
     selection: str
     candidates: int
     group_size: int | str
@@ -91,9 +91,8 @@ class Trainer:
         self.columns = settings.factors + settings.use_bias
         self._init_factors()
         self.sampler = self._make_sampler()
-        self.refresh_interval = settings.refresh_interval or max(
-            1, ceil(n_labels * log(n_labels))
-        )
+        # what it took to sort the labels, in pairs
+        self.refresh_interval = max(1, ceil(settings.refresh_interval * n_labels * log(n_labels)))
         self.pairs_since_refresh: int | None = None
         self.rank_weights = None
         if settings.loss == "warp":

@@ -47,8 +47,9 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
     rank_scale : float, default=0.1
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
         lambda. Smaller is harder.
-    refresh_interval : int or None, default=None
-        Pairs between two computations of the sorted labels; None: ``n_labels * ln(n_labels)``.
+    refresh_interval : float, default=4.0
+        How long the sorted labels are used before they are sorted anew, in units of
+        ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
     selection : {"first"}, default="first"
         Which of the candidates become negatives.
     candidates : int, default=1
@@ -118,7 +119,7 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
         *,
         sampler: str = "adaptive",
         rank_scale: float = 0.1,
-        refresh_interval: int | None = None,
+        refresh_interval: float = 4.0,
         selection: str = "first",
         candidates: int = 1,
         loss: str = "logistic",
@@ -170,6 +171,7 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
             "learning_rate": 0.01,
             "regularization": 0.01,
             "rank_scale": 0.01,
+            "refresh_interval": 1.0,
             "loss": "hinge",
             "use_bias": False,
             "init_scale": 0.01,
