@@ -6,8 +6,8 @@ trained with the adaptive negative sampler of VSE-ens.
 
 __version__ = "0.1.0"
 
-from . import datasets
+from . import datasets, model_selection
 from ._native import show_config
 from .vseens import VSEens
 
-__all__ = ["VSEens", "datasets", "show_config"]
+__all__ = ["VSEens", "datasets", "model_selection", "show_config"]

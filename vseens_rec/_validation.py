@@ -9,7 +9,7 @@ import numpy as np
 from implicit.utils import ParameterWarning
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from ._native import kernel
 
@@ -86,16 +86,19 @@ def check_user_items(estimator, X) -> csr_matrix:
             ParameterWarning,
             stacklevel=3,
         )
-    X = validate_data(
-        estimator,
-        X,
-        accept_sparse="csr",
-        dtype="numeric",
-        ensure_all_finite=True,
-        estimator=type(estimator).__name__,
-    )
-    if not issparse(X) and np.min(X, initial=0) < 0:
-        raise ValueError(negative_message(type(estimator).__name__))
+    X = validate_data(estimator, X, **SPARSE_OR_DENSE)
+    return _canonical(X, type(estimator).__name__)
+
+
+def check_matrix(X, name: str) -> csr_matrix:
+    """Check the matrix passed to the function of this name, as `check_user_items` does."""
+    return _canonical(check_array(X, input_name="X", **SPARSE_OR_DENSE), name)
+
+
+SPARSE_OR_DENSE = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": True}
+
+
+def _canonical(X, name: str) -> csr_matrix:
     # a new object around the same arrays: its flags are computed, whatever the caller's say
     matrix = csr_matrix(X, copy=False)
     matrix = csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
@@ -112,7 +115,7 @@ def check_user_items(estimator, X) -> csr_matrix:
         matrix.sum_duplicates()
         owned = True
     if matrix.nnz and matrix.data.min() < 0:
-        raise ValueError(negative_message(type(estimator).__name__))
+        raise ValueError(negative_message(name))
     if matrix.nnz and not matrix.data.all():
         matrix = matrix if owned else matrix.copy()
         matrix.eliminate_zeros()
