@@ -22,6 +22,7 @@ from proposals cimport (
     ProposalKind,
     exclude_positives,
     fill_probabilities,
+    is_positive,
     mark_positives,
     prepare,
     propose_negative,
@@ -38,6 +39,10 @@ cdef extern from "simd.h" nogil:
     float vr_dot(const float* a, const float* b, Py_ssize_t k)
     float vr_difference(const float* u, const float* p, const float* n, Py_ssize_t k)
     void vr_update(
+        float* u, float* p, float* n, const float* learns, float step, float decay_u,
+        float decay_p, float decay_n, Py_ssize_t k
+    )
+    void vr_update_in_turn(
         float* u, float* p, float* n, const float* learns, float step, float decay_u,
         float decay_p, float decay_n, Py_ssize_t k
     )
@@ -112,6 +117,9 @@ ctypedef struct Task:
     bint cosine
     bint corrected
     bint measure_cosines
+    # as in the code the paper's authors released: u moves before the labels, and the violator is
+    # the first by id
+    bint in_turn
     uint64_t seed
     uint64_t epoch
 
@@ -264,11 +272,18 @@ cdef inline void step_pair(
     counts.correct += difference > 0
     counts.violations += violates
     counts.not_finite += not fabs(difference) < HUGE_VAL
-    vr_update(
-        user, positive_row, negative_row, task.learns, <float> (task.learning_rate * loss.slope),
-        task.decay_user * decays, task.decay_positive * decays, task.decay_negative * decays,
-        task.stride,
-    )
+    if task.in_turn:
+        vr_update_in_turn(
+            user, positive_row, negative_row, task.learns,
+            <float> (task.learning_rate * loss.slope), task.decay_user * decays,
+            task.decay_positive * decays, task.decay_negative * decays, task.stride,
+        )
+    else:
+        vr_update(
+            user, positive_row, negative_row, task.learns,
+            <float> (task.learning_rate * loss.slope), task.decay_user * decays,
+            task.decay_positive * decays, task.decay_negative * decays, task.stride,
+        )
     if task.cosine:
         normalise(user, task.stride)
         normalise(positive_row, task.stride)
@@ -348,13 +363,19 @@ cdef inline void step_violator(
     const Task* task, Scratch* scratch, float* user, uint32_t positive
 ) noexcept nogil:
     cdef Counts* counts = &scratch.counts
-    cdef uint32_t trial, negative, rank
+    cdef uint32_t trial, negative = 0, rank
     cdef double weight = 1.0, difference
     cdef double score = vr_dot(
         user, task.item_factors + <size_t> positive * task.stride, task.stride)
     for trial in range(1, task.max_trials + 1):
-        negative = propose_negative(
-            task.proposal, &scratch.drawer, scratch.prepared, task.verify, &scratch.random)
+        if task.in_turn:
+            while negative < task.proposal.n_labels and is_positive(&scratch.drawer, negative):
+                negative += 1
+            if negative == task.proposal.n_labels:
+                break
+        else:
+            negative = propose_negative(
+                task.proposal, &scratch.drawer, scratch.prepared, task.verify, &scratch.random)
         difference = score - vr_dot(
             user, task.item_factors + <size_t> negative * task.stride, task.stride)
         if not difference >= task.loss.margin and negative != positive:
@@ -364,6 +385,8 @@ cdef inline void step_violator(
             step_pair(task, counts, user, positive, negative, difference, weight)
             counts.trials += trial
             return
+        if task.in_turn:
+            negative += 1
     counts.correct += 1
     counts.trials += task.max_trials
 
@@ -505,13 +528,18 @@ cdef class Sampler:
         What the alias table stands for.
     table : uint16 or uint32 (columns, width) or None
         Where the rank table goes; 16 bits wide for up to 65,536 labels.
+    variance : bool
+        Weigh factors by the variance over the labels in place of the standard deviation.
     """
 
     cdef Proposal proposal
     # the arrays that the proposal points into
     cdef readonly object law, law_probability, table, spread, item_factors
 
-    def __init__(self, int kind, uint32_t n_labels, uint32_t columns, law, law_probability, table):
+    def __init__(
+        self, int kind, uint32_t n_labels, uint32_t columns, law, law_probability, table,
+        bint variance=False
+    ):
         cdef const uint32_t[:, ::1] law_view
         cdef const double[::1] probability_view
         cdef uint16_t[:, ::1] narrow_view
@@ -521,6 +549,7 @@ cdef class Sampler:
         self.proposal.kind = <ProposalKind> kind
         self.proposal.n_labels = n_labels
         self.proposal.columns = columns
+        self.proposal.variance = variance
         self.proposal.stride = (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
         self.law, self.law_probability, self.table = law, law_probability, table
         if law is not None:
@@ -565,7 +594,7 @@ cdef class Sampler:
                         proposal.item_factors, proposal.n_labels, stride, first,
                         min(first + FACTORS_AT_ONCE, proposal.columns), proposal.n_outcomes,
                         proposal.width, proposal.narrow_table, proposal.wide_table,
-                        proposal.spread, &sorters[threadid()],
+                        proposal.spread, proposal.variance, &sorters[threadid()],
                     )
         finally:
             release_sorters(sorters, n_threads)
@@ -698,7 +727,7 @@ def train(
     int loss, double margin, double temperature, bint corrected,
     double learning_rate, double regularization_user, double regularization_positive,
     double regularization_negative, bint regularize_violating_only,
-    bint verify, bint cosine, bint auto_group,
+    bint verify, bint cosine, bint auto_group, bint in_turn,
     uint64_t seed, uint64_t epoch, int n_threads
 ):
     """Train on the positives of the given rows, in this order, and return counts.
@@ -752,6 +781,7 @@ def train(
     task.cosine = cosine
     task.corrected = corrected
     task.measure_cosines = auto_group
+    task.in_turn = in_turn
     task.seed = seed
     task.epoch = epoch
     n_chunks = (n_rows + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE

@@ -51,6 +51,8 @@ ctypedef struct Proposal:
     uint32_t* wide_table
     uint32_t width
     float* spread
+    # its variance in place of the deviation
+    bint variance
     # exact
     const float* item_factors
 

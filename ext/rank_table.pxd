@@ -243,13 +243,13 @@ cdef inline void order_ends(
 cdef inline void refresh_factors(
     const float* item_factors, uint32_t n_labels, uint32_t stride, uint32_t first, uint32_t last,
     uint32_t depth, uint32_t width, uint16_t* narrow_table, uint32_t* wide_table, float* spread,
-    Sorter* sorter
+    bint keep_variance, Sorter* sorter
 ) noexcept nogil:
     cdef uint32_t f
     cdef double variance[FACTORS_AT_ONCE]
     vr_factor_keys(item_factors + first, stride, n_labels, sorter.keys, variance)
     for f in range(last - first):
-        spread[first + f] = <float> sqrt(variance[f])
+        spread[first + f] = <float> (variance[f] if keep_variance else sqrt(variance[f]))
         order_ends(
             sorter.keys + <size_t> f * n_labels, n_labels, depth, depth, sorter,
             NULL if narrow_table == NULL else narrow_table + <size_t> (first + f) * width,

@@ -102,6 +102,20 @@ VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, floa
     }
 }
 
+/* The same, but u first and the labels from the moved u. */
+VR_INLINE void vr_update_in_turn(float *u, float *p, float *n, const float *learns, float step,
+                                 float decay_u, float decay_p, float decay_n, ptrdiff_t k) {
+    const float keep_p = 1.0f - decay_p, keep_n = 1.0f - decay_n;
+    ptrdiff_t f;
+    for (f = 0; f < k; f += VR_LANES) {
+        const vr_float16 uf = VR_AT(u, f), pf = VR_AT(p, f), nf = VR_AT(n, f);
+        const vr_float16 moved = uf + VR_AT(learns, f) * (step * (pf - nf) - decay_u * uf);
+        VR_SET(u, f) = moved;
+        VR_SET(p, f) = keep_p * pf + step * moved;
+        VR_SET(n, f) = keep_n * nf - step * moved;
+    }
+}
+
 /* a += learns * (step b - decay a) */
 VR_INLINE void vr_add_masked(float *a, const float *b, const float *learns, float step,
                              float decay, ptrdiff_t k) {
@@ -198,6 +212,16 @@ VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, floa
         u[f] = uf + learns[f] * (step * (pf - nf) - decay_u * uf);
         p[f] = (1.0f - decay_p) * pf + step * uf;
         n[f] = (1.0f - decay_n) * nf - step * uf;
+    }
+}
+
+VR_INLINE void vr_update_in_turn(float *u, float *p, float *n, const float *learns, float step,
+                                 float decay_u, float decay_p, float decay_n, ptrdiff_t k) {
+    ptrdiff_t f;
+    for (f = 0; f < k; f++) {
+        u[f] += learns[f] * (step * (p[f] - n[f]) - decay_u * u[f]);
+        p[f] = (1.0f - decay_p) * p[f] + step * u[f];
+        n[f] = (1.0f - decay_n) * n[f] - step * u[f];
     }
 }
 

@@ -43,13 +43,16 @@ def rank_table(item_factors, columns):
 class Proposal:
     """The four proposals; refresh() for the rank table, prepare() for each block of a row."""
 
-    def __init__(self, kind, n_labels, columns, law=None):
+    def __init__(self, kind, n_labels, columns, law=None, variance=False):
         self.kind, self.n_labels, self.columns, self.law = kind, n_labels, columns, law
+        self.variance = variance
 
     def refresh(self, item_factors):
         self.item_factors = item_factors
         if self.kind == "adaptive":
             self.order, self.spread = rank_table(item_factors, self.columns)
+            if self.variance:
+                self.spread = self.spread**2
 
     def prepare(self, user):
         self.user = user.copy()
@@ -118,7 +121,7 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
 
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature, learning_rate,
     decay (of users, positives, negatives), violating_only, verify, bias, interval, draws, values,
-    corrected, cosine.
+    corrected, cosine, in_turn.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, proposal, options)
@@ -177,8 +180,14 @@ class _Epoch:
         score, weight = user @ items[positive], 1.0
         if self.selection == "violator":
             trials = options.get("max_trials") or max(1, len(items) - 1)
+            in_order = iter(label for label in range(len(items)) if label not in positives)
             for trial in range(1, trials + 1):
-                negative = self.proposal.propose_negative(positives, random, verify)
+                if options.get("in_turn"):
+                    negative = next(in_order, None)
+                    if negative is None:
+                        return
+                else:
+                    negative = self.proposal.propose_negative(positives, random, verify)
                 if score - user @ items[negative] < margin and negative != positive:
                     break
             else:
@@ -217,6 +226,13 @@ class _Epoch:
         rate, items = np.float32(self.options["learning_rate"]), self.items
         user = self.users[row].copy()
         gradient = np.zeros_like(user)
+        if self.options.get("in_turn"):
+            slope = np.float32(positive_slope)
+            gradient = slope * (items[positive] - items[drawn[0]]) - decay[0] * user
+            user = self.users[row] = user + rate * gradient
+            items[positive] += rate * (slope * user - decay[1] * items[positive])
+            items[drawn[0]] += rate * (-slope * user - decay[2] * items[drawn[0]])
+            return
         steps = [(label, -slope, decay[2]) for label, slope in zip(drawn, slopes, strict=True)]
         for label, slope, shrink in [*steps, (positive, positive_slope, decay[1])]:
             # a label drawn twice is moved twice, the second time from where the first left it

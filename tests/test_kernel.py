@@ -34,7 +34,7 @@ def make_case(seed, n_images, n_labels, factors, density=0.2, bias=False):
     return matrix, users, items
 
 
-def make_proposals(kernel, kind, n_labels, columns, rank_scale=0.1):
+def make_proposals(kernel, kind, n_labels, columns, rank_scale=0.1, variance=False):
     law = {
         "popularity": np.arange(1.0, n_labels + 1) / (n_labels * (n_labels + 1) / 2),
         "adaptive": rank_law(n_labels, rank_scale),
@@ -46,15 +46,19 @@ def make_proposals(kernel, kind, n_labels, columns, rank_scale=0.1):
     if kind == "adaptive":
         dtype = np.uint16 if n_labels <= 2**16 else np.uint32
         table = np.zeros((columns, min(n_labels, 2 * len(law))), dtype=dtype)
-    sampler = kernel.Sampler(kernel.PROPOSALS[kind], n_labels, columns, alias, law, table)
-    return sampler, reference.Proposal(kind, n_labels, columns, alias)
+    sampler = kernel.Sampler(
+        kernel.PROPOSALS[kind], n_labels, columns, alias, law, table, variance=variance
+    )
+    return sampler, reference.Proposal(kind, n_labels, columns, alias, variance)
 
 
 def run_both(kernel, matrix, users, items, *, sampler="adaptive", n_threads=1, bias=False,
              epoch=5, seed=123, rows=None, **options):
     """Run one epoch by the kernel and by the reference and return both results."""
     n_labels, columns = items.shape
-    fast, slow = make_proposals(kernel, sampler, n_labels, columns)
+    fast, slow = make_proposals(
+        kernel, sampler, n_labels, columns, variance=options.get("in_turn", False)
+    )
     lengths = np.diff(matrix.indptr)
     if rows is None:
         rows = np.flatnonzero((lengths > 0) & (lengths < n_labels))
@@ -80,7 +84,7 @@ def run_both(kernel, matrix, users, items, *, sampler="adaptive", n_threads=1, b
         regularization_positive=decay[1], regularization_negative=decay[2],
         regularize_violating_only=options.get("violating_only", False),
         verify=options.get("verify", True), cosine=options.get("cosine", False),
-        auto_group=False, seed=seed, epoch=epoch, n_threads=n_threads,
+        auto_group=False, in_turn=options.get("in_turn", False), seed=seed, epoch=epoch, n_threads=n_threads,
     )  # fmt: skip
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
@@ -236,6 +240,20 @@ def test_cosine_keeps_rows_on_the_unit_sphere(kernel, options):
     np.testing.assert_allclose(np.linalg.norm(fast[1], axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"loss": "hinge"}, {"loss": "logistic"}, {"loss": "logistic", "selection": "violator"},
+     {"loss": "logistic", "selection": "violator", "max_trials": 3, "margin": 0.1}],
+)  # fmt: skip
+def test_the_released_codes_order_of_updates(kernel, options):
+    matrix, users, items = make_case(12, 30, 40, 12)
+    settings = {"learning_rate": 0.1, "decay": (0.02, 0.01, 0.03)} | options
+    fast, slow = run_both(kernel, matrix, users, items, in_turn=True, **settings)
+    assert_agree(fast, slow)
+    together, _ = run_both(kernel, matrix, users, items, **settings)
+    assert np.abs(fast[1] - together[1]).max() > 1e-3
+
+
 @pytest.mark.parametrize("by_value", [False, True])
 def test_drawn_positives(kernel, by_value):
     matrix, users, items = make_case(9, 30, 40, 12)
@@ -283,7 +301,7 @@ def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
             fast_items, np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
             max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False, learning_rate=0.0,
             regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
-            regularize_violating_only=False, verify=True, cosine=False, auto_group=False, seed=9,
+            regularize_violating_only=False, verify=True, cosine=False, auto_group=False, in_turn=False, seed=9,
             epoch=epoch, n_threads=n_threads,
         )["loss"]  # fmt: skip
 
@@ -384,6 +402,6 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
                 max_trials=1, loss=loss, margin=1.0, temperature=1.0, corrected=False,
                 learning_rate=0.1, regularization_user=0.0, regularization_positive=0.0,
                 regularization_negative=0.0, regularize_violating_only=False, verify=True,
-                cosine=False, auto_group=False, seed=9, epoch=2, n_threads=1,
+                cosine=False, auto_group=False, in_turn=False, seed=9, epoch=2, n_threads=1,
             )  # fmt: skip
             assert counts["not_finite"] > 0

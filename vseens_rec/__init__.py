@@ -8,6 +8,24 @@ __version__ = "0.1.0"
 
 from . import datasets, model_selection
 from ._native import show_config
+from .baselines import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity
+from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
 from .vseens import VSEens
 
-__all__ = ["VSEens", "datasets", "model_selection", "show_config"]
+__all__ = [
+    "BPR",
+    "DNS",
+    "WARP",
+    "AdaptiveSampler",
+    "AoBPR",
+    "ExactSampler",
+    "NaiveRank",
+    "OptAUC",
+    "Popularity",
+    "PopularitySampler",
+    "UniformSampler",
+    "VSEens",
+    "datasets",
+    "model_selection",
+    "show_config",
+]

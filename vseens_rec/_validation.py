@@ -19,14 +19,27 @@ PARAMETER_CONSTRAINTS: dict[str, list] = {
     "factors": [Interval(Integral, 1, 2**16, closed="both")],
     "learning_rate": [Interval(Real, 0, None, closed="left")],
     "regularization": [Interval(Real, 0, None, closed="left")],
+    "regularization_user": [Interval(Real, 0, None, closed="left"), None],
+    "regularization_positive": [Interval(Real, 0, None, closed="left"), None],
+    "regularization_negative": [Interval(Real, 0, None, closed="left"), None],
+    "regularize": [StrOptions({"all", "violating"})],
     "iterations": [Interval(Integral, 0, None, closed="left")],
     "sampler": [StrOptions(set(kernel.PROPOSALS))],
     "rank_scale": [Interval(Real, 0, None, closed="neither")],
     "refresh_interval": [Interval(Real, 0, None, closed="left")],
+    "popularity_exponent": [Interval(Real, 0, None, closed="left")],
     "loss": [StrOptions(set(kernel.LOSSES))],
+    "margin": [Interval(Real, None, None, closed="neither"), None],
+    "temperature": [Interval(Real, 0, None, closed="neither")],
+    "proposal_correction": ["boolean"],
     "selection": [StrOptions(set(kernel.SELECTIONS))],
     "candidates": [Interval(Integral, 1, 2**16, closed="both")],
+    "group_size": [Interval(Integral, 1, 2**16, closed="both"), StrOptions({"auto"})],
+    "max_trials": [Interval(Integral, 1, 2**31 - 1, closed="both"), None],
+    "positive_sampling": [StrOptions({"pairs", "images", "weighted"})],
     "use_bias": ["boolean"],
+    "cosine": ["boolean"],
+    "compat": [StrOptions({"released"}), None],
     "verify_negative_samples": ["boolean"],
     "init_scale": [Interval(Real, 0, None, closed="left")],
     "num_threads": [Interval(Integral, 0, None, closed="left")],
@@ -60,6 +73,60 @@ def check_parameters(estimator) -> None:
         raise InvalidParameterError(
             f"The 'dtype' parameter of {type(estimator).__name__} must be np.float32 or "
             f"np.float64. Got {estimator.dtype!r} instead."
+        )
+
+
+def check_combination(model) -> None:
+    """Refuse sampler, selection, loss and what goes with them where they contradict each other."""
+    if model.loss == "warp" and model.selection != "violator":
+        raise ValueError(
+            "loss='warp' weighs by the number of trials to a violator, which "
+            f"selection={model.selection!r} does not count: use selection='violator', or "
+            "loss='hinge'"
+        )
+    if model.selection == "violator":
+        if model.loss in ("softmax", "sgns"):
+            raise ValueError(
+                f"loss={model.loss!r} has no margin to violate, so selection='violator' does not "
+                "go with it: use selection='hardest' or 'first', or loss='hinge', 'logistic' or "
+                "'warp'"
+            )
+        if model.candidates != 1:
+            raise ValueError(
+                "selection='violator' draws until one violates, so candidates="
+                f"{model.candidates} has no meaning: limit the draws with max_trials, or use "
+                "selection='hardest'"
+            )
+    elif model.max_trials is not None:
+        raise ValueError(
+            f"max_trials={model.max_trials} belongs to selection='violator', got selection="
+            f"{model.selection!r}: use candidates there"
+        )
+    if model.selection in ("hardest", "group") and model.candidates < 2:
+        raise ValueError(
+            f"selection={model.selection!r} chooses among candidates, got candidates="
+            f"{model.candidates}: use 2 or more, or selection='first'"
+        )
+    if model.selection == "group" and model.group_size != "auto" and (
+        model.group_size > model.candidates
+    ):
+        raise ValueError(
+            f"group_size={model.group_size} is more than candidates={model.candidates}"
+        )
+    if model.proposal_correction and (model.loss != "softmax" or model.selection != "first"):
+        raise ValueError(
+            "proposal_correction makes loss='softmax' with selection='first' estimate the full "
+            f"softmax; it has no meaning for loss={model.loss!r} with selection="
+            f"{model.selection!r}: use that pair, or proposal_correction=False"
+        )
+    if model.cosine and model.use_bias:
+        raise ValueError(
+            "cosine=True keeps factors at length 1, where a bias has no place: use use_bias=False"
+        )
+    if model.compat == "released" and model.candidates != 1:
+        raise ValueError(
+            "compat='released' follows code that has one negative a positive, got candidates="
+            f"{model.candidates}: use candidates=1"
         )
 
 
@@ -158,13 +225,63 @@ def check_ids(ids, n: int, argument: str, what: str) -> int | np.ndarray:
     return int(array) if scalar else array.astype(np.int64)
 
 
-def check_n(N: Any) -> int:
-    """Check the length of a list of recommendations."""
+def check_n(N: Any, argument: str = "N") -> int:
+    """Check the length of a list of recommendations, or another number of things."""
     if isinstance(N, (bool, np.bool_)) or not isinstance(N, Integral):
-        raise TypeError(f"N must be an integer, got {N!r}")
+        raise TypeError(f"{argument} must be an integer, got {N!r}")
     if N < 1:
-        raise ValueError(f"N must be at least 1, got {N}")
+        raise ValueError(f"{argument} must be at least 1, got {N}")
     return int(N)
+
+
+def check_positive(value: Any, argument: str) -> float:
+    """Check a finite number above 0."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{argument} must be a number, got {value!r}")
+    if not 0 < value < np.inf:
+        raise ValueError(f"{argument} must be finite and above 0, got {value}")
+    return float(value)
+
+
+def check_factors(factors, columns: int | None, argument: str) -> np.ndarray:
+    """Check factors passed to a sampler; return them as float32 in C order."""
+    array = check_array(
+        factors,
+        dtype=np.float32,
+        order="C",
+        ensure_min_samples=0,
+        input_name=argument,
+    )
+    if columns is not None and array.shape[1] != columns:
+        raise ValueError(
+            f"{argument} has {array.shape[1]} factors, but the sampler was made for {columns}"
+        )
+    return array
+
+
+def check_weights(weights, argument: str) -> np.ndarray:
+    """Check weights that are to become probabilities."""
+    array = np.asarray(weights, dtype=np.float64)
+    if array.ndim != 1 or not array.size:
+        raise ValueError(
+            f"{argument} must be a 1-d array that is not empty, got shape {array.shape}"
+        )
+    if not (np.isfinite(array).all() and (array >= 0).all() and array.any()):
+        raise ValueError(f"{argument} must be finite, >= 0 and not all 0")
+    return array
+
+
+def check_exclusions(exclude, n_rows: int, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Check the labels excluded from every row; return index arrays as the kernel takes them."""
+    rows = check_rows(exclude, n_rows, n_labels, "exclude")
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    if rows.nnz and not rows.data.all():
+        rows = rows.copy()
+        rows.eliminate_zeros()
+    indices = rows.indices if rows.nnz else np.zeros(1, np.int32)
+    return rows.indptr.astype(np.int64), indices.astype(np.int32, copy=False)
 
 
 def check_rows(user_items, n_rows: int, n_labels: int, argument: str = "user_items") -> csr_matrix:
@@ -187,7 +304,8 @@ def check_rows(user_items, n_rows: int, n_labels: int, argument: str = "user_ite
     if shape[0] != n_rows:
         raise ValueError(
             f"{argument} has {shape[0]} rows for {n_rows} ids: it must hold one row for every id "
-            f"of the call, {argument}[userid], or be left out to use the fitted matrix"
+            f"of the call, {argument}[userid]"
+            + (", or be left out to use the fitted matrix" if argument == "user_items" else "")
         )
     return csr_matrix(user_items)
 

@@ -1,24 +1,29 @@
-"""Proposals: where candidate negatives come from, ready for the kernel."""
+"""Proposals: where candidate negatives come from, for the kernel and for anybody's training loop."""
 
 from math import ceil
 
 import numpy as np
 
-from ._native import kernel
+from . import _validation
+from ._native import effective_threads, kernel
+
+__all__ = ["AdaptiveSampler", "ExactSampler", "PopularitySampler", "UniformSampler"]
 
 # ranks beyond this many times the scale of the law hold exp(-10) of its mass
 DEPTH_IN_SCALES = 10
 
 
-def rank_law(n_labels: int, rank_scale: float) -> np.ndarray:
+def rank_law(n_labels: int, rank_scale: float, released: bool = False) -> np.ndarray:
     """Probabilities of the ranks 1 to R, in proportion to exp(-rank / scale).
 
     The scale is ``max(1, rank_scale * n_labels)`` and R is ten times that, at most `n_labels`
-    (Eq. 6 of the paper, read as exp(-r / lambda)).
+    (Eq. 6 of the paper, read as exp(-r / lambda)). The released code rounds rank / scale down.
     """
     scale = max(1.0, rank_scale * n_labels)
     depth = min(n_labels, ceil(DEPTH_IN_SCALES * scale))
-    weights = np.exp(-np.arange(depth) / scale)
+    ranks = np.arange(1, depth + 1)
+    exponent = ranks // int(scale) if released else (ranks - 1) / scale
+    weights = np.exp(-exponent.astype(np.float64))
     return weights / weights.sum()
 
 
@@ -27,15 +32,16 @@ def make_sampler(
     n_labels: int,
     columns: int,
     *,
-    rank_scale: float,
+    rank_scale: float = 1.0,
     label_weights: np.ndarray | None = None,
+    released: bool = False,
 ):
     """Make a kernel sampler; ``label_weights`` are those of the popularity sampler."""
     law = table = None
     if kind == "popularity":
         law = label_weights / label_weights.sum()
     elif kind in ("adaptive", "exact"):
-        law = rank_law(n_labels, rank_scale)
+        law = rank_law(n_labels, rank_scale, released)
     if kind == "adaptive":
         width = min(n_labels, 2 * len(law))
         dtype = np.uint16 if n_labels <= 2**16 else np.uint32
@@ -47,4 +53,236 @@ def make_sampler(
         None if law is None else kernel.alias_table(law),
         law,
         table,
+        variance=released,
     )
+
+
+class _SamplerObject:
+    """What the samplers have in common: drawing and its law."""
+
+    def _start(self, random_state, num_threads) -> None:
+        self._seed = _validation.seed_from(random_state)
+        self._calls = 0
+        self._num_threads = num_threads
+
+    def sample(self, user_factors, size: int, exclude=None) -> np.ndarray:
+        """Draw labels for every row.
+
+        Parameters
+        ----------
+        user_factors : array-like of float of shape (n, n_factors)
+            Factors of the images; float32 in C order is read in place where its rows are multiples
+            of 64 bytes. The uniform and popularity samplers use its length only.
+        size : int
+            Labels to draw for a row, with replacement.
+        exclude : sparse matrix of shape (n, n_labels), optional
+            Labels never to draw for a row, such as its positives. A label that comes up and is
+            excluded is drawn again up to 32 times, and then one that is not excluded is drawn
+            uniformly.
+
+        Returns
+        -------
+        ndarray of int32 of shape (n, size)
+            Labels; -1 for rows that exclude every label.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import UniformSampler
+        >>> UniformSampler(5, random_state=0).sample(np.ones((2, 3)), size=4).shape
+        (2, 4)
+        """
+        size = _validation.check_n(size, "size")
+        users, indptr, indices = self._arguments(user_factors, exclude)
+        out = np.empty((len(users), size), dtype=np.int32)
+        if len(users):
+            self._sampler.draw(
+                users, out, indptr, indices, self._seed, self._calls, self._threads(out.size)
+            )
+        self._calls += 1
+        return out
+
+    def probability(self, user_factors, exclude=None) -> np.ndarray:
+        """Compute the law that `sample` draws from, redraws and fallback included.
+
+        Parameters
+        ----------
+        user_factors : array-like of float of shape (n, n_factors)
+            As for `sample`.
+        exclude : sparse matrix of shape (n, n_labels), optional
+            As for `sample`.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_labels)
+            Rows sum to 1, or to 0 where every label is excluded.
+        """
+        users, indptr, indices = self._arguments(user_factors, exclude)
+        out = np.empty((len(users), self.n_labels), dtype=np.float64)
+        if len(users):
+            self._sampler.probability(users, out, indptr, indices, self._threads(out.size))
+        return out
+
+    def _threads(self, work: int) -> int:
+        return max(1, min(effective_threads(self._num_threads), work // 4096))
+
+    def _arguments(self, user_factors, exclude):
+        users = _validation.check_factors(user_factors, self._columns, "user_factors")
+        users = _padded(users)
+        if exclude is None:
+            return users, None, None
+        return users, *_validation.check_exclusions(exclude, len(users), self.n_labels)
+
+
+class _FactorSampler(_SamplerObject):
+    """A sampler that follows the factors of the labels."""
+
+    _kind: str
+
+    def __init__(
+        self, item_factors, rank_scale: float = 0.1, *, random_state=None, num_threads: int = 0
+    ):
+        items = _validation.check_factors(item_factors, None, "item_factors")
+        self.rank_scale = _validation.check_positive(rank_scale, "rank_scale")
+        self.n_labels, self._columns = items.shape
+        self._sampler = make_sampler(
+            self._kind, self.n_labels, self._columns, rank_scale=self.rank_scale
+        )
+        self._start(random_state, num_threads)
+        self.refresh(items)
+
+    def refresh(self, item_factors) -> None:
+        """Follow the label factors as they are now.
+
+        Parameters
+        ----------
+        item_factors : array-like of float of shape (n_labels, n_factors)
+            Of the same shape as before. float32 in C order, whose rows are multiples of 64 bytes,
+            is read in place; the exact sampler then sees later changes of the array, too.
+        """
+        items = _validation.check_factors(item_factors, self._columns, "item_factors")
+        if len(items) != self.n_labels:
+            raise ValueError(
+                f"item_factors has {len(items)} rows, but the sampler was made for "
+                f"{self.n_labels} labels: make a new one"
+            )
+        self._sampler.refresh(_padded(items), effective_threads(self._num_threads))
+
+
+class AdaptiveSampler(_FactorSampler):
+    """The sampler of VSE-ens: labels that score high now, at a cost of O(factors) a draw.
+
+    A rank r has probability proportional to ``exp(-r / (rank_scale * n_labels))``, a factor f one
+    proportional to ``|v_f| sigma_f``, where v are the factors of the row and sigma the standard
+    deviations over the labels; the label is the one at rank r of those sorted by factor f, from
+    the largest if ``v_f > 0``, from the smallest if ``v_f < 0`` (Eqs. 6 to 10 of the paper).
+
+    Parameters
+    ----------
+    item_factors : array-like of float of shape (n_labels, n_factors)
+        Factors of the labels.
+    rank_scale : float, default=0.1
+        Scale of the law of ranks as a fraction of the number of labels.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed. The n-th call of `sample` draws the same labels for the same arguments.
+    num_threads : int, default=0
+        Upper limit of the threads; 0: all processors of the process. Draws do not depend on it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vseens_rec import AdaptiveSampler
+    >>> rng = np.random.default_rng(0)
+    >>> items, users = rng.normal(size=(1000, 8)), rng.normal(size=(4, 8))
+    >>> sampler = AdaptiveSampler(items, rank_scale=0.01, random_state=0)
+    >>> drawn = sampler.sample(users, size=500)
+    >>> scores = users @ items.T
+    >>> bool(np.take_along_axis(scores, drawn, 1).mean() > scores.mean() + 1)
+    True
+    """
+
+    _kind = "adaptive"
+
+
+class ExactSampler(_FactorSampler):
+    """The law of ranks over the true ranking: what `AdaptiveSampler` approximates.
+
+    Every call scores and sorts all labels for every row.
+
+    Parameters
+    ----------
+    item_factors : array-like of float of shape (n_labels, n_factors)
+        Factors of the labels.
+    rank_scale : float, default=0.1
+        Scale of the law of ranks as a fraction of the number of labels.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed.
+    num_threads : int, default=0
+        Upper limit of the threads; 0: all processors of the process.
+    """
+
+    _kind = "exact"
+
+
+class UniformSampler(_SamplerObject):
+    """Every label alike.
+
+    Parameters
+    ----------
+    n_labels : int
+        Number of labels.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed.
+    num_threads : int, default=0
+        Upper limit of the threads; 0: all processors of the process.
+    """
+
+    def __init__(self, n_labels: int, *, random_state=None, num_threads: int = 0):
+        self.n_labels = _validation.check_n(n_labels, "n_labels")
+        self._columns = None
+        self._sampler = make_sampler("uniform", self.n_labels, 1)
+        self._start(random_state, num_threads)
+
+    def refresh(self, item_factors) -> None:
+        """Do nothing: this sampler does not depend on the factors."""
+
+
+class PopularitySampler(_SamplerObject):
+    """Labels in proportion to a power of their popularity.
+
+    Parameters
+    ----------
+    popularity : array-like of float of shape (n_labels,)
+        How often every label occurs; >= 0 and not all 0.
+    exponent : float, default=0.75
+        The power.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed.
+    num_threads : int, default=0
+        Upper limit of the threads; 0: all processors of the process.
+    """
+
+    def __init__(
+        self, popularity, exponent: float = 0.75, *, random_state=None, num_threads: int = 0
+    ):
+        weights = _validation.check_weights(popularity, "popularity")
+        self.exponent = float(exponent)
+        self.n_labels = len(weights)
+        self._columns = None
+        self._sampler = make_sampler(
+            "popularity", self.n_labels, 1, label_weights=weights**self.exponent
+        )
+        self._start(random_state, num_threads)
+
+    def refresh(self, item_factors) -> None:
+        """Do nothing: this sampler does not depend on the factors."""
+
+
+def _padded(factors: np.ndarray) -> np.ndarray:
+    """Return float32 rows as the kernel reads them, without a copy if they are so already."""
+    width = kernel.padded_width(factors.shape[1])
+    if width == factors.shape[1] and factors.ctypes.data % 64 == 0:
+        return factors
+    padded = kernel.aligned_rows(len(factors), width)
+    padded[:, : factors.shape[1]] = factors
+    return padded

@@ -47,6 +47,11 @@ class Settings:
     cosine: bool
     verify_negative_samples: bool
     init_scale: float
+    released: bool
+
+
+# the code that the paper's authors released calls so many triplets an image an iteration
+RELEASED_TRIPLETS = 100
 
 
 class Trainer:
@@ -86,6 +91,8 @@ class Trainer:
             trainable &= lengths < n_labels
         self.rows = np.flatnonzero(trainable).astype(np.int32)
         self.n_pairs = int(lengths[trainable].sum())
+        if settings.released:
+            self.n_pairs = RELEASED_TRIPLETS * len(self.rows)
         self.lengths = lengths
 
         self.columns = settings.factors + settings.use_bias
@@ -146,6 +153,7 @@ class Trainer:
             self.columns,
             rank_scale=settings.rank_scale,
             label_weights=weights,
+            released=settings.released,
         )
 
     def train(
@@ -252,6 +260,7 @@ class Trainer:
             verify=settings.verify_negative_samples,
             cosine=settings.cosine,
             auto_group=settings.group_size == "auto",
+            in_turn=settings.released,
             seed=self.seed,
             # the first two streams of the seed made the initial factors
             epoch=self.epochs + 2,

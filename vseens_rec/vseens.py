@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+from implicit.recommender_base import ModelFitError
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -36,33 +37,76 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
     learning_rate : float, default=0.1
         Step size.
     regularization : float, default=0.03
-        L2 penalty of the factors of every triplet.
+        L2 penalty of the three factor rows of a triplet.
     iterations : int, default=100
-        Number of epochs: each trains on every stored pair once.
-    sampler : {"adaptive", "uniform"}, default="adaptive"
+        Number of epochs: each trains on as many positives as there are stored pairs.
+    sampler : {"adaptive", "uniform", "popularity", "exact"}, default="adaptive"
         Where negatives are drawn from. ``"adaptive"``: a rank from a truncated exponential law, a
         factor f in proportion to ``|v_if| sigma_f``, and the label at that rank from the top
         (bottom, if ``v_if < 0``) of the labels sorted by factor f. ``"uniform"``: all labels
-        alike.
+        alike. ``"popularity"``: in proportion to a power of the number of images that have the
+        label. ``"exact"``: the same law of ranks over the true current ranking of all labels for
+        the image; costs a pass over all labels for every image, to check and to compare.
     rank_scale : float, default=0.1
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
         lambda. Smaller is harder.
     refresh_interval : float, default=4.0
         How long the sorted labels are used before they are sorted anew, in units of
         ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
-    selection : {"first"}, default="first"
-        Which of the candidates become negatives.
+    popularity_exponent : float, default=0.75
+        The power of the ``"popularity"`` sampler.
+    selection : {"first", "hardest", "group", "violator"}, default="first"
+        Which of the candidates become negatives. ``"first"``: all. ``"hardest"``: the one that
+        scores highest. ``"group"``: the `group_size` that score highest. ``"violator"``:
+        candidates are drawn until one scores within `margin` of the positive.
     candidates : int, default=1
         Labels drawn for a positive.
-    loss : {"hinge", "logistic"}, default="logistic"
-        ``"hinge"``: ``max(0, 1 - s_p + s_n)``; ``"logistic"``: ``log(1 + exp(s_n - s_p))``.
+    group_size : int or "auto", default=1
+        Negatives that ``"group"`` keeps; ``"auto"`` sets it anew for every epoch from the alignment
+        of positives and the uniformity of negatives (Zhang et al., EACL 2023).
+    max_trials : int or None, default=None
+        Most draws of ``"violator"``; None: ``n_labels - 1``. Where none violates, nothing is
+        learned.
+    loss : {"hinge", "logistic", "warp", "softmax", "sgns"}, default="logistic"
+        With scores s_p and s_n of the positive and a negative: ``"hinge"``:
+        ``max(0, margin - s_p + s_n)``. ``"logistic"``: ``log(1 + exp(s_n - s_p))``. ``"warp"``: the
+        hinge times ``L(rank)``, the sum of 1/j up to the rank ``(n_labels - 1) // trials``.
+        ``"softmax"``: cross-entropy of ``[s_p, s_n + margin] / temperature``. ``"sgns"``:
+        ``log(1 + exp(-s_p))`` plus the sum of ``log(1 + exp(s_n))``. The first two are averaged
+        over several negatives.
+    margin : float or None, default=None
+        Of the hinge, ``"warp"``, ``"softmax"`` and ``"violator"``; None: 0 for ``"softmax"``, else
+        1.
+    temperature : float, default=1.0
+        Of ``"softmax"``.
+    proposal_correction : bool, default=False
+        Subtract the logarithm of how often a negative is drawn from its score, so that
+        ``"softmax"`` estimates the softmax over all labels. Costs a pass over all labels for every
+        image, unless the sampler is uniform.
+    positive_sampling : {"pairs", "images", "weighted"}, default="pairs"
+        ``"pairs"``: every stored pair once an epoch. ``"images"``: a uniform image, then one of its
+        labels. ``"weighted"``: in proportion to the stored values.
+    regularization_user, regularization_positive, regularization_negative : float or None, \
+            default=None
+        L2 penalties of the image, the positive and the negatives; None: `regularization`.
+    regularize : {"all", "violating"}, default="all"
+        Apply the penalties in every triplet, or only where the negative violates (see
+        `history_`).
     use_bias : bool, default=True
         Learn a bias for every label, as an extra last column of the factors in which the image's
         side is 1.
+    cosine : bool, default=False
+        Keep every factor row at length 1, so that scores are cosines. Needs ``use_bias=False``.
     verify_negative_samples : bool, default=True
         Never use a positive of the image as a negative.
     init_scale : float, default=0.03
         Standard deviation of the normal distribution of the initial factors.
+    compat : {"released"} or None, default=None
+        ``"released"`` does what the code released by the paper's authors does where it differs
+        from the paper, so that its figures can be followed: factors drawn by their variance, ranks
+        in steps of ``rank_scale * n_labels``, ``positive_sampling="images"`` with 100 triplets for
+        every image an epoch, the image's factors moved before the labels'; the violator is the
+        first by id, with the logistic loss and no L(rank).
     dtype : {np.float32, np.float64}, default=np.float32
         Type of the learned factors. Training computes in float32.
     num_threads : int, default=0
@@ -120,12 +164,25 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
         sampler: str = "adaptive",
         rank_scale: float = 0.1,
         refresh_interval: float = 4.0,
+        popularity_exponent: float = 0.75,
         selection: str = "first",
         candidates: int = 1,
+        group_size: int | str = 1,
+        max_trials: int | None = None,
         loss: str = "logistic",
+        margin: float | None = None,
+        temperature: float = 1.0,
+        proposal_correction: bool = False,
+        positive_sampling: str = "pairs",
+        regularization_user: float | None = None,
+        regularization_positive: float | None = None,
+        regularization_negative: float | None = None,
+        regularize: str = "all",
         use_bias: bool = True,
+        cosine: bool = False,
         verify_negative_samples: bool = True,
         init_scale: float = 0.03,
+        compat: str | None = None,
         dtype=np.float32,
         num_threads: int = 0,
         random_state=None,
@@ -137,12 +194,25 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
         self.sampler = sampler
         self.rank_scale = rank_scale
         self.refresh_interval = refresh_interval
+        self.popularity_exponent = popularity_exponent
         self.selection = selection
         self.candidates = candidates
+        self.group_size = group_size
+        self.max_trials = max_trials
         self.loss = loss
+        self.margin = margin
+        self.temperature = temperature
+        self.proposal_correction = proposal_correction
+        self.positive_sampling = positive_sampling
+        self.regularization_user = regularization_user
+        self.regularization_positive = regularization_positive
+        self.regularization_negative = regularization_negative
+        self.regularize = regularize
         self.use_bias = use_bias
+        self.cosine = cosine
         self.verify_negative_samples = verify_negative_samples
         self.init_scale = init_scale
+        self.compat = compat
         self.dtype = dtype
         self.num_threads = num_threads
         self.random_state = random_state
@@ -176,7 +246,8 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
             "use_bias": False,
             "init_scale": 0.01,
         }
-        return cls(**(setting | parameters))
+        own = cls._get_param_names()
+        return cls(**{name: value for name, value in setting.items() if name in own} | parameters)
 
     # The two base classes disagree on where fitted state lives: implicit's is set in its
     # constructor and public, scikit-learn's must appear in fit and not clash with parameters.
@@ -279,7 +350,11 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
             caller = sys._getframe(1).f_globals.get("__name__") or ""
             show_progress = caller.partition(".")[0] not in ("sklearn", "joblib")
         _validation.check_parameters(self)
-        matrix = _validation.check_user_items(self, X)
+        self._learn(_validation.check_user_items(self, X), bool(show_progress), callback)
+        return self
+
+    def _learn(self, matrix: csr_matrix, show_progress: bool, callback) -> None:
+        _validation.check_combination(self)
         trainer = Trainer(
             matrix,
             self._settings(),
@@ -287,50 +362,63 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
             effective_threads(self.num_threads),
         )
         try:
-            trainer.train(self.iterations, bool(show_progress), callback)
+            trainer.train(self.iterations, show_progress, callback)
+        except ModelFitError:
+            # diverged: the model stays as it was
+            raise
         except BaseException:
-            if trainer.epochs and np.isfinite(trainer.history["loss"]).all():
+            if trainer.epochs:
                 self._store(trainer, matrix)
                 warnings.warn(
                     f"training stopped early: the model holds what {trainer.epochs} of "
                     f"{self.iterations} epochs learned",
-                    stacklevel=2,
+                    stacklevel=3,
                 )
             raise
         self._store(trainer, matrix)
-        return self
 
     def _settings(self) -> Settings:
+        def penalty(own: float | None) -> float:
+            return self.regularization if own is None else own
+
+        released = self.compat == "released"
+        margin = self.margin
+        if margin is None:
+            margin = 0.0 if self.loss == "softmax" else 1.0
         return Settings(
             factors=self.factors,
             learning_rate=self.learning_rate,
-            regularization_user=self.regularization,
-            regularization_positive=self.regularization,
-            regularization_negative=self.regularization,
-            regularize_violating_only=False,
+            regularization_user=penalty(self.regularization_user),
+            regularization_positive=penalty(self.regularization_positive),
+            regularization_negative=penalty(self.regularization_negative),
+            regularize_violating_only=self.regularize == "violating",
             sampler=self.sampler,
             rank_scale=self.rank_scale,
-            popularity_exponent=0.75,
+            popularity_exponent=self.popularity_exponent,
             refresh_interval=self.refresh_interval,
             selection=self.selection,
             candidates=self.candidates,
-            group_size=1,
-            max_trials=None,
-            loss=self.loss,
-            margin=1.0,
-            temperature=1.0,
-            corrected=False,
-            positive_sampling="pairs",
+            group_size=self.group_size,
+            max_trials=self.max_trials,
+            loss="logistic" if released and self.loss == "warp" else self.loss,
+            margin=margin,
+            temperature=self.temperature,
+            corrected=self.proposal_correction,
+            positive_sampling="images" if released else self.positive_sampling,
             use_bias=self.use_bias,
-            cosine=False,
+            cosine=self.cosine,
             verify_negative_samples=self.verify_negative_samples,
             init_scale=self.init_scale,
+            released=released,
         )
 
     def _store(self, trainer: Trainer, matrix: csr_matrix) -> None:
         self.user_factors, self.item_factors = trainer.take_factors(np.dtype(self.dtype))
         self.history_ = trainer.history
         self.n_iter_ = trainer.epochs
+        self._remember(matrix)
+
+    def _remember(self, matrix: csr_matrix) -> None:
         # copies: what the caller does to its matrix later does not reach the model
         self._liked_indptr = matrix.indptr.copy()
         self._liked_indices = matrix.indices.astype(np.int32)

@@ -1,0 +1,212 @@
+"""Presets and combinations: what runs, what is refused, and that each method learns."""
+
+import numpy as np
+import pytest
+from implicit.evaluation import ranking_metrics_at_k
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity, VSEens
+from vseens_rec.model_selection import leave_one_out_split
+
+PRESETS = [WARP, OptAUC, BPR, AoBPR, DNS, NaiveRank]
+
+
+@parametrize_with_checks([preset(factors=5, iterations=10) for preset in PRESETS] + [Popularity()])
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_vseens_with_fixed_parameters(preset, annotations):
+    model = preset(factors=6, iterations=3, random_state=0, num_threads=1)
+    assert not {"sampler", "selection", "loss"} & set(model.get_params())
+    same = VSEens(
+        sampler=model.sampler, selection=model.selection, loss=model.loss,
+        candidates=model.candidates, factors=6, iterations=3, random_state=0, num_threads=1,
+    )  # fmt: skip
+    model.fit(annotations, show_progress=False)
+    same.fit(annotations, show_progress=False)
+    np.testing.assert_array_equal(model.item_factors, same.item_factors)
+    assert clone(model).get_params() == model.get_params()
+    with pytest.raises(TypeError, match="sampler"):
+        preset(sampler="uniform")
+    assert preset.paper(iterations=5).learning_rate == 0.01
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_saved_and_loaded(preset, annotations, tmp_path):
+    model = preset(factors=4, iterations=2, random_state=0).fit(annotations, show_progress=False)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(
+        preset.load(tmp_path / "model").recommend(3)[0], model.recommend(3)[0]
+    )
+    with pytest.raises(ValueError, match=f"{preset.__name__}.load"):
+        VSEens.load(tmp_path / "model")
+
+
+def ndcg(model, train, test):
+    return ranking_metrics_at_k(model, train, test, show_progress=False)["ndcg"]
+
+
+@pytest.fixture(scope="module")
+def split(emoji):
+    return leave_one_out_split(emoji, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def popularity(split):
+    return ndcg(Popularity().fit(split[0]), *split)
+
+
+LEARNERS = {
+    "VSEens": VSEens(factors=64),
+    "paper": VSEens.paper(rank_scale=0.1, learning_rate=0.1, iterations=200, init_scale=0.1),
+    "WARP": WARP(factors=64, learning_rate=0.03, init_scale=0.1),
+    "OptAUC": OptAUC(factors=64),
+    "AoBPR": AoBPR(factors=64),
+    "DNS": DNS(factors=64),
+    "NaiveRank": NaiveRank(factors=64, iterations=50),
+    "softmax": VSEens(
+        factors=64, sampler="uniform", loss="softmax", candidates=32, iterations=60
+    ),
+    "corrected softmax": VSEens(
+        factors=64, loss="softmax", candidates=16, proposal_correction=True, rank_scale=0.5,
+        iterations=40,
+    ),
+    "adaptive objective": VSEens(
+        factors=64, loss="softmax", selection="group", candidates=16, group_size="auto"
+    ),
+    "cosine": VSEens(
+        factors=64, loss="softmax", selection="group", candidates=16, group_size="auto",
+        cosine=True, use_bias=False, margin=0.2, temperature=0.05, learning_rate=0.01,
+        regularization=0,
+    ),
+    "self-embedded skip-gram": VSEens(
+        factors=64, loss="sgns", candidates=5, positive_sampling="weighted"
+    ),
+    "popular negatives": VSEens(factors=64, sampler="popularity"),
+    "VSE++": VSEens(
+        factors=64, sampler="uniform", selection="hardest", candidates=8, loss="hinge"
+    ),
+    "images": VSEens(factors=64, positive_sampling="images"),
+    "violating": VSEens(factors=64, loss="hinge", regularize="violating"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_each_method_beats_popularity_by_far(name, split, popularity):
+    model = clone(LEARNERS[name]).set_params(random_state=0, num_threads=1)
+    model.fit(split[0], show_progress=False)
+    assert ndcg(model, *split) > 3 * popularity
+
+
+def test_adaptive_beats_uniform_at_an_equal_number_of_updates(split):
+    for iterations in (50, 100):
+        found = [
+            ndcg(
+                VSEens(factors=64, sampler=sampler, iterations=iterations, random_state=0,
+                       num_threads=1).fit(split[0], show_progress=False), *split,
+            )
+            for sampler in ("adaptive", "uniform")
+        ]  # fmt: skip
+        assert found[0] > 1.05 * found[1]
+
+
+REFUSED = [
+    ({"loss": "warp"}, "use selection='violator'"),
+    ({"selection": "violator", "loss": "softmax"}, "selection='hardest'"),
+    ({"selection": "violator", "loss": "sgns"}, "loss='hinge'"),
+    ({"selection": "violator", "loss": "hinge", "candidates": 4}, "max_trials"),
+    ({"max_trials": 5}, "belongs to selection='violator'"),
+    ({"selection": "hardest"}, "use 2 or more"),
+    ({"selection": "group"}, "use 2 or more"),
+    ({"selection": "group", "candidates": 4, "group_size": 5}, "more than candidates=4"),
+    ({"proposal_correction": True}, "loss='softmax'"),
+    ({"proposal_correction": True, "loss": "softmax", "selection": "hardest", "candidates": 4},
+     "selection='first'"),
+    ({"cosine": True}, "use_bias=False"),
+    ({"compat": "released", "candidates": 4}, "candidates=1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parameters", "message"), REFUSED)
+def test_combinations_without_sense_are_refused(annotations, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        VSEens(factors=3, iterations=1, **parameters).fit(annotations)
+
+
+@pytest.mark.parametrize("use_bias", [False, True])
+@pytest.mark.parametrize("positive_sampling", ["pairs", "images", "weighted"])
+@pytest.mark.parametrize("selection", ["first", "hardest", "group", "violator"])
+@pytest.mark.parametrize("loss", ["hinge", "logistic", "warp", "softmax", "sgns"])
+def test_every_other_combination_runs(annotations, loss, selection, positive_sampling, use_bias):
+    if (loss == "warp") != (selection == "violator") and (loss == "warp" or loss[0] == "s"):
+        return
+    for sampler in ("adaptive", "uniform", "popularity", "exact"):
+        model = VSEens(
+            factors=4, iterations=2, sampler=sampler, loss=loss, selection=selection,
+            candidates=1 if selection == "violator" else 4, group_size=2,
+            positive_sampling=positive_sampling, use_bias=use_bias, random_state=0,
+            regularization_user=0.1, regularization_positive=0.0, regularization_negative=0.2,
+        ).fit(annotations, show_progress=False)  # fmt: skip
+        assert np.isfinite(model.item_factors).all()
+        assert np.isfinite(model.history_["loss"]).all()
+        assert min(model.history_["trials"]) >= 1
+        assert len(model.recommend(0)[0]) == 10
+
+
+def test_separate_penalties(annotations):
+    def sizes(**parameters):
+        model = VSEens(factors=8, iterations=30, use_bias=False, random_state=0, **parameters)
+        model.fit(annotations, show_progress=False)
+        return np.linalg.norm(model.user_factors), np.linalg.norm(model.item_factors)
+
+    users, items = sizes()
+    less_users, _ = sizes(regularization_user=0.3)
+    _, less_items = sizes(regularization_positive=0.3, regularization_negative=0.3)
+    assert less_users < 0.8 * users
+    assert less_items < 0.8 * items
+    _, negatives_only = sizes(regularization_negative=0.3)
+    assert less_items < negatives_only < items
+
+
+def test_images_are_drawn_alike_and_values_by_weight(annotations):
+    """Weights that leave only some pairs leave the others' labels without positives."""
+    X = annotations.copy()
+    X.data[:] = 1e-9
+    X.data[X.indices < 40] = 1.0
+    model = VSEens(factors=8, iterations=20, positive_sampling="weighted", random_state=0)
+    model.fit(X, show_progress=False)
+    scores = model.user_factors @ model.item_factors.T
+    assert scores[:, :40].mean() > scores[:, 40:].mean() + 0.5
+
+
+def test_group_size_is_set_anew_each_epoch(split):
+    model = VSEens(
+        factors=16, iterations=15, loss="softmax", selection="group", candidates=16,
+        group_size="auto", random_state=0,
+    ).fit(split[0], show_progress=False)  # fmt: skip
+    sizes = model.history_["group_size"]
+    assert sizes[0] == 9
+    assert len(set(sizes)) > 1
+    assert all(1 <= size <= 15 for size in sizes)
+
+
+@pytest.mark.parametrize("preset", [VSEens.paper, WARP.paper, BPR.paper])
+def test_released_code_can_be_followed(annotations, preset):
+    epochs = []
+    model = preset(factors=8, compat="released", iterations=2, random_state=0, learning_rate=0.05)
+    model.fit(annotations, show_progress=False, callback=lambda *event: epochs.append(event))
+    assert [event[0] for event in epochs] == [0, 1]
+    # 100 triplets for each of the 400 images, of which most are in order by now
+    assert annotations.nnz < epochs[1][2] <= 100 * 400
+    assert model.history_["loss"][1] < model.history_["loss"][0]
+
+
+def test_popularity_ranks_by_counts(annotations):
+    model = Popularity().fit(annotations)
+    counts = np.asarray(annotations.sum(axis=0)).ravel()
+    ids, scores = model.recommend(0, N=5)
+    left = np.where(annotations[0].toarray().ravel() > 0, -1, counts)
+    np.testing.assert_array_equal(scores, np.sort(left)[::-1][:5])

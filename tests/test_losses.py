@@ -1,0 +1,139 @@
+"""Losses by their gradients and their tables, through the kernel's own code."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from vseens_rec import WARP
+from vseens_rec.training import adaptive_group_size
+
+LOSSES = {"hinge": 0, "logistic": 1, "warp": 2, "softmax": 3, "sgns": 4}
+
+
+@pytest.mark.parametrize("m", [1, 4])
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        ("hinge", {"margin": 0.7}),
+        ("logistic", {}),
+        ("warp", {"margin": 1.0}),
+        ("softmax", {"margin": 0.2, "temperature": 0.05}),
+        ("softmax", {"margin": 0.0, "temperature": 1.0}),
+        ("softmax", {"margin": 0.0, "temperature": 1.0, "corrected": True}),
+        ("sgns", {}),
+    ],
+)
+def test_slopes_are_the_derivatives(kernel, loss, options, m):
+    options = dict(options)
+    rng = np.random.default_rng(m)
+    for _ in range(30):
+        positive, negatives = rng.normal(), rng.normal(size=m)
+        if options.pop("corrected", False) or "correction" in options:
+            options["correction"] = rng.normal(size=m)
+        if loss == "warp" and m == 1:
+            options["weight"] = 2.5
+
+        def value(positive, negatives, options=options):
+            return kernel.loss_and_slopes(LOSSES[loss], positive, negatives, **options)[0]
+
+        _, positive_slope, slopes = kernel.loss_and_slopes(
+            LOSSES[loss], positive, negatives, **options
+        )
+        step = 1e-6
+        by_positive = (
+            value(positive + step, negatives) - value(positive - step, negatives)
+        ) / (2 * step)
+        assert -positive_slope == pytest.approx(by_positive, rel=1e-4, abs=1e-7)
+        for j in range(m):
+            shift = step * np.eye(m)[j]
+            by_negative = (
+                value(positive, negatives + shift) - value(positive, negatives - shift)
+            ) / (2 * step)
+            assert slopes[j] == pytest.approx(by_negative, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("score", [-1e30, -800.0, -40.0, 40.0, 800.0, 1e30])
+def test_losses_of_extreme_scores_are_finite(kernel, loss, score, m):
+    value, positive_slope, slopes = kernel.loss_and_slopes(LOSSES[loss], score, np.zeros(m))
+    assert np.isfinite([value, positive_slope, *slopes]).all()
+    assert value >= 0
+    assert positive_slope >= 0
+
+
+@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_scores_that_are_no_numbers_are_not_hidden(kernel, loss, m):
+    value, *_ = kernel.loss_and_slopes(LOSSES[loss], np.nan, np.zeros(m))
+    assert np.isnan(value)
+
+
+def test_the_correction_estimates_the_full_softmax(kernel):
+    """The corrected sum over drawn negatives is unbiased for the sum over all."""
+    rng = np.random.default_rng(0)
+    scores, law = rng.normal(size=50), rng.dirichlet(np.full(50, 3.0))
+    m = 8
+    sums = []
+    for _ in range(4000):
+        drawn = rng.choice(50, size=m, p=law)
+        value = kernel.loss_and_slopes(
+            LOSSES["softmax"], 0.3, scores[drawn], margin=0.0,
+            correction=-np.log(m * law[drawn]),
+        )[0]  # fmt: skip
+        # exp(loss) = 1 + sum / exp(s_p)
+        sums.append((np.exp(value) - 1) * np.exp(0.3))
+    assert np.mean(sums) == pytest.approx(np.exp(scores).sum(), rel=0.03)
+
+
+def test_warp_estimates_the_rank_that_is_known(kernel):
+    """Trials are geometric: their mean is the number of negatives over that of violators."""
+    n_labels, n_violators = 201, 20
+    items = np.full((n_labels, 1), -1.0, dtype=np.float32)
+    items[0] = 0.0
+    items[1 : 1 + n_violators] = 1.0
+    padded_items, padded_users = kernel.aligned_rows(n_labels, 16), kernel.aligned_rows(1, 16)
+    padded_items[:, :1] = items
+    padded_users[0, 0] = 1.0
+    matrix = csr_matrix(([1.0], [0], [0, 1]), shape=(1, n_labels))
+    sampler = kernel.Sampler(kernel.PROPOSALS["uniform"], n_labels, 1, None, None, None)
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
+    n_draws = 20_000
+    counts = kernel.train(
+        sampler, matrix.indptr.astype(np.int64), matrix.indices, np.zeros(1, np.int32),
+        np.array([n_draws], np.int32), None, padded_users, padded_items,
+        np.ones(16, np.float32), harmonic, selection=kernel.SELECTIONS["violator"], candidates=1,
+        group_size=1, max_trials=n_labels - 1, loss=kernel.LOSSES["warp"], margin=0.5,
+        temperature=1.0, corrected=False, learning_rate=0.0, regularization_user=0.0,
+        regularization_positive=0.0, regularization_negative=0.0,
+        regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
+        in_turn=False, seed=1, epoch=0, n_threads=1,
+    )  # fmt: skip
+    share = n_violators / (n_labels - 1)
+    assert counts["trials"] / n_draws == pytest.approx(1 / share, rel=0.03)
+    trials = np.arange(1, n_labels)
+    law = share * (1 - share) ** (trials - 1)
+    # a violator is 1 above the positive and the margin is 0.5
+    expected = (law * harmonic[(n_labels - 1) // trials]).sum() * 1.5
+    assert counts["loss"] / n_draws == pytest.approx(expected, rel=0.03)
+
+
+def test_table_of_rank_weights_is_exact(annotations):
+    from vseens_rec import _validation
+    from vseens_rec.training import Trainer
+
+    model = WARP(factors=2)
+    matrix = _validation.check_user_items(model, annotations)
+    weights = Trainer(matrix, model._settings(), 0, 1).rank_weights
+    expected = [sum(1 / j for j in range(1, rank + 1)) for rank in range(120)]
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
+
+
+def test_adaptive_group_size():
+    # cos(1) of 16 is 8.6: the start, with cosines of 0
+    assert adaptive_group_size(0.0, 1.0, 16) == 9
+    # aligned positives and spread negatives leave fewer, never none and never all
+    sizes = [adaptive_group_size(a, 0.6, 16) for a in np.linspace(-1, 1, 21)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert min(sizes) == 1
+    assert max(sizes) == 15

@@ -1,0 +1,16 @@
+from ._kernel_plain import (
+    COUNTS as COUNTS,
+    LOSSES as LOSSES,
+    PROPOSALS as PROPOSALS,
+    REDRAWS as REDRAWS,
+    SELECTIONS as SELECTIONS,
+    Sampler as Sampler,
+    alias_table as alias_table,
+    aligned_rows as aligned_rows,
+    fill_normal as fill_normal,
+    loss_and_slopes as loss_and_slopes,
+    padded_width as padded_width,
+    pairs_drawn_together as pairs_drawn_together,
+    random_numbers as random_numbers,
+    train as train,
+)

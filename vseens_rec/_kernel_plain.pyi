@@ -1,0 +1,109 @@
+# The kernels of all instruction sets have this interface. Arrays are contiguous.
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+PROPOSALS: Final[dict[str, int]]
+SELECTIONS: Final[dict[str, int]]
+LOSSES: Final[dict[str, int]]
+COUNTS: Final[tuple[str, ...]]
+REDRAWS: Final[int]
+
+class Sampler:
+    @property
+    def law(self) -> NDArray[np.uint32] | None: ...
+    @property
+    def law_probability(self) -> NDArray[np.float64] | None: ...
+    @property
+    def table(self) -> NDArray[np.uint16] | NDArray[np.uint32] | None: ...
+    @property
+    def spread(self) -> NDArray[np.float32] | None: ...
+    @property
+    def item_factors(self) -> NDArray[np.float32] | None: ...
+    def __init__(
+        self,
+        kind: int,
+        n_labels: int,
+        columns: int,
+        law: NDArray[np.uint32] | None,
+        law_probability: NDArray[np.float64] | None,
+        table: NDArray[np.uint16] | NDArray[np.uint32] | None,
+        variance: bool = False,
+    ) -> None: ...
+    def refresh(self, item_factors: NDArray[np.float32], n_threads: int) -> None: ...
+    def draw(
+        self,
+        users: NDArray[np.float32],
+        out: NDArray[np.int32],
+        indptr: NDArray[np.int64] | None,
+        indices: NDArray[np.int32] | None,
+        seed: int,
+        epoch: int,
+        n_threads: int,
+    ) -> None: ...
+    def probability(
+        self,
+        users: NDArray[np.float32],
+        out: NDArray[np.float64],
+        indptr: NDArray[np.int64] | None,
+        indices: NDArray[np.int32] | None,
+        n_threads: int,
+    ) -> None: ...
+
+def train(
+    sampler: Sampler,
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    draws: NDArray[np.int32] | None,
+    running_values: NDArray[np.float64] | None,
+    user_factors: NDArray[np.float32],
+    item_factors: NDArray[np.float32],
+    learns: NDArray[np.float32],
+    rank_weights: NDArray[np.float64] | None,
+    *,
+    selection: int,
+    candidates: int,
+    group_size: int,
+    max_trials: int,
+    loss: int,
+    margin: float,
+    temperature: float,
+    corrected: bool,
+    learning_rate: float,
+    regularization_user: float,
+    regularization_positive: float,
+    regularization_negative: float,
+    regularize_violating_only: bool,
+    verify: bool,
+    cosine: bool,
+    auto_group: bool,
+    in_turn: bool,
+    seed: int,
+    epoch: int,
+    n_threads: int,
+) -> dict[str, float]: ...
+def fill_normal(
+    out: NDArray[np.float32],
+    columns: int,
+    scale: float,
+    seed: int,
+    stream: int,
+    n_threads: int,
+) -> None: ...
+def aligned_rows(n_rows: int, stride: int) -> NDArray[np.float32]: ...
+def padded_width(columns: int) -> int: ...
+def alias_table(weights: NDArray[np.float64]) -> NDArray[np.uint32]: ...
+def random_numbers(seed: int, epoch: int, row: int, n: int) -> NDArray[np.uint64]: ...
+def loss_and_slopes(
+    loss: int,
+    positive: float,
+    negatives: NDArray[np.float64],
+    margin: float = 1.0,
+    temperature: float = 1.0,
+    weight: float = 1.0,
+    correction: NDArray[np.float64] | None = None,
+) -> tuple[float, float, NDArray[np.float64]]: ...
+def pairs_drawn_together(candidates: int) -> int: ...
