@@ -1,6 +1,6 @@
 """Pairs per second of a whole fit, against implicit's BPR in the same run.
 
-    python benchmarks/throughput.py [--pairs 1000000] [--epochs 10] [--repeats 3] [--threads 1 2]
+    python benchmarks/throughput.py [--grid] [--epochs 10] [--repeats 3] [--threads 1 2]
 
 Every figure is the number of stored pairs times the epochs, divided by the seconds of `fit`:
 copying, initial factors, refreshing of the rank table and all. The contestants take turns and the
@@ -19,29 +19,44 @@ import vseens_rec
 from vseens_rec import VSEens
 from vseens_rec.datasets import make_annotations
 
+SELECTIONS = {
+    "hardest of 8": {"selection": "hardest", "candidates": 8},
+    "4 of 8": {"selection": "group", "candidates": 8, "group_size": 4},
+    "violator": {"selection": "violator", "max_trials": 100},
+}
 
-def contestants(epochs, factors):
-    """Name and constructor of everything that is timed; the first is the yardstick."""
-    shared = {"factors": factors, "iterations": epochs, "random_state": 0}
-    yield (
-        "implicit BPR",
-        lambda threads: BayesianPersonalizedRanking(
-            **(shared | {"factors": factors - 1}), num_threads=threads
-        ),
-    )
+
+def contestants(grid):
+    """Name and parameters of everything that is timed; the first is the yardstick."""
+    yield "implicit BPR", None
     for sampler in ("adaptive", "uniform"):
         for loss in ("logistic", "hinge"):
-            parameters = shared | {"sampler": sampler, "loss": loss, "use_bias": False}
+            yield f"{sampler}, first, {loss}", {"sampler": sampler, "loss": loss}
+    if not grid:
+        return
+    yield "popularity, first, logistic", {"sampler": "popularity", "loss": "logistic"}
+    for sampler in ("adaptive", "uniform"):
+        for name, selection in SELECTIONS.items():
+            loss = "warp" if name == "violator" else "logistic"
+            yield f"{sampler}, {name}, {loss}", {"sampler": sampler, "loss": loss} | selection
+        for loss in ("softmax", "sgns"):
             yield (
-                f"{sampler}, first, {loss}",
-                lambda threads, parameters=parameters: VSEens(**parameters, num_threads=threads),
+                f"{sampler}, 8 of 8, {loss}",
+                {"sampler": sampler, "loss": loss, "candidates": 8},
             )
 
 
-def seconds_of_fit(make, threads, matrix):
+def make_model(parameters, factors, epochs, threads):
+    """Make the yardstick, whose bias is one factor more, or a model of this package."""
+    shared = {"iterations": epochs, "random_state": 0, "num_threads": threads}
+    if parameters is None:
+        return BayesianPersonalizedRanking(factors=factors - 1, **shared)
+    return VSEens(factors=factors, use_bias=False, **shared, **parameters)
+
+
+def seconds_of_fit(model, matrix):
     """Time one fit on a matrix of its own."""
     own = matrix.copy()
-    model = make(threads)
     started = time.perf_counter()
     with threadpool_limits(1, "blas"):
         model.fit(own, show_progress=False)
@@ -57,6 +72,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--grid", action="store_true", help="every selection and loss as well")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     vseens_rec.show_config()
@@ -65,20 +81,25 @@ def main():
         f"\n{options.images:,} x {options.labels:,}, {options.pairs:,} pairs, "
         f"{options.factors} factors, {options.epochs} epochs, median of {options.repeats}"
     )
-    print(f"{'method':32}" + "".join(f"{f'{t} threads: M pairs/s':>24}  ratio" for t in options.threads))
-    entries = list(contestants(options.epochs, options.factors))
+    print(
+        f"{'method':34}"
+        + "".join(f"{f'{t} threads: M pairs/s':>24}  ratio" for t in options.threads)
+    )
+    entries = list(contestants(options.grid))
     seconds = {(name, t): [] for name, _ in entries for t in options.threads}
     for _ in range(options.repeats):
         for threads in options.threads:
-            for name, make in entries:
-                seconds[name, threads].append(seconds_of_fit(make, threads, matrix))
+            for name, parameters in entries:
+                model = make_model(parameters, options.factors, options.epochs, threads)
+                seconds[name, threads].append(seconds_of_fit(model, matrix))
     work = options.pairs * options.epochs / 1e6
     yardstick = entries[0][0]
     for name, _ in entries:
-        line = f"{name:32}"
+        line = f"{name:34}"
         for threads in options.threads:
             ratios = [
-                a / b for a, b in zip(seconds[yardstick, threads], seconds[name, threads], strict=True)
+                a / b
+                for a, b in zip(seconds[yardstick, threads], seconds[name, threads], strict=True)
             ]
             rate = work / statistics.median(seconds[name, threads])
             line += f"{rate:24.2f}  {statistics.median(ratios):5.2f}"

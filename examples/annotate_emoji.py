@@ -48,12 +48,14 @@ def main():
         f"{train.shape[0]} emoji x {train.shape[1]} keywords: {train.nnz} pairs to learn from, "
         f"{test.nnz} held out\n"
     )
+    # chosen on keywords held out of the training part
     model = VSEens(
-        factors=100,
-        learning_rate=0.3,
-        regularization=0.03,
+        factors=160,
+        learning_rate=0.1,
+        regularization=0.04,
         rank_scale=0.1,
-        iterations=200,
+        init_scale=0.1,
+        iterations=600,
         random_state=0,
     )
     model.fit(train)

@@ -119,9 +119,9 @@ def list_loss(loss, positive, negatives, margin, temperature, correction=None):
 def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together, **options):
     """One epoch in place on float32 factors without padding; returns the sum of the losses.
 
-    Options: loss, selection, candidates, group_size, max_trials, margin, temperature, learning_rate,
-    decay (of users, positives, negatives), violating_only, verify, bias, interval, draws, values,
-    corrected, cosine, in_turn.
+    Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
+    learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
+    draws, values, corrected, cosine, in_turn.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, proposal, options)
@@ -153,8 +153,11 @@ class _Epoch:
             self.proposal.prepare(self.users[row])
             block = []
             for i in range(start, min(n_pairs, start + pairs_together)):
-                positive = int(labels[i]) if self.options.get("draws") is None else (
-                    self.draw_positive(random, begin, end))
+                positive = (
+                    int(labels[i])
+                    if self.options.get("draws") is None
+                    else (self.draw_positive(random, begin, end))
+                )
                 drawn = []
                 if self.selection != "violator":
                     drawn = [
@@ -181,7 +184,7 @@ class _Epoch:
         if self.selection == "violator":
             trials = options.get("max_trials") or max(1, len(items) - 1)
             in_order = iter(label for label in range(len(items)) if label not in positives)
-            for trial in range(1, trials + 1):
+            for trial in range(1, trials + 1):  # noqa: B007 - used after the loop
                 if options.get("in_turn"):
                     negative = next(in_order, None)
                     if negative is None:
@@ -206,8 +209,13 @@ class _Epoch:
             positive_slope, slopes = slope, np.array([slope])
         else:
             value, positive_slope, slopes = list_loss(
-                loss, score, items[drawn] @ user, margin, options.get("temperature", 1.0),
-                self.correction(drawn, positives))
+                loss,
+                score,
+                items[drawn] @ user,
+                margin,
+                options.get("temperature", 1.0),
+                self.correction(drawn, positives),
+            )
         self.loss += value
         highest = max(user @ items[label] for label in drawn)
         violates = not score - highest >= (margin if loss in ("hinge", "warp") else 0.0)

@@ -207,6 +207,6 @@ def test_released_code_can_be_followed(annotations, preset):
 def test_popularity_ranks_by_counts(annotations):
     model = Popularity().fit(annotations)
     counts = np.asarray(annotations.sum(axis=0)).ravel()
-    ids, scores = model.recommend(0, N=5)
+    _, scores = model.recommend(0, N=5)
     left = np.where(annotations[0].toarray().ravel() > 0, -1, counts)
     np.testing.assert_array_equal(scores, np.sort(left)[::-1][:5])

@@ -52,8 +52,20 @@ def make_proposals(kernel, kind, n_labels, columns, rank_scale=0.1, variance=Fal
     return sampler, reference.Proposal(kind, n_labels, columns, alias, variance)
 
 
-def run_both(kernel, matrix, users, items, *, sampler="adaptive", n_threads=1, bias=False,
-             epoch=5, seed=123, rows=None, **options):
+def run_both(
+    kernel,
+    matrix,
+    users,
+    items,
+    *,
+    sampler="adaptive",
+    n_threads=1,
+    bias=False,
+    epoch=5,
+    seed=123,
+    rows=None,
+    **options,
+):
     """Run one epoch by the kernel and by the reference and return both results."""
     n_labels, columns = items.shape
     fast, slow = make_proposals(
@@ -84,7 +96,8 @@ def run_both(kernel, matrix, users, items, *, sampler="adaptive", n_threads=1, b
         regularization_positive=decay[1], regularization_negative=decay[2],
         regularize_violating_only=options.get("violating_only", False),
         verify=options.get("verify", True), cosine=options.get("cosine", False),
-        auto_group=False, in_turn=options.get("in_turn", False), seed=seed, epoch=epoch, n_threads=n_threads,
+        auto_group=False, in_turn=options.get("in_turn", False), seed=seed, epoch=epoch,
+        n_threads=n_threads,
     )  # fmt: skip
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
@@ -301,8 +314,8 @@ def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
             fast_items, np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
             max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False, learning_rate=0.0,
             regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
-            regularize_violating_only=False, verify=True, cosine=False, auto_group=False, in_turn=False, seed=9,
-            epoch=epoch, n_threads=n_threads,
+            regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
+            in_turn=False, seed=9, epoch=epoch, n_threads=n_threads,
         )["loss"]  # fmt: skip
 
     whole = train(rows, 1)

@@ -40,9 +40,9 @@ def test_slopes_are_the_derivatives(kernel, loss, options, m):
             LOSSES[loss], positive, negatives, **options
         )
         step = 1e-6
-        by_positive = (
-            value(positive + step, negatives) - value(positive - step, negatives)
-        ) / (2 * step)
+        by_positive = (value(positive + step, negatives) - value(positive - step, negatives)) / (
+            2 * step
+        )
         assert -positive_slope == pytest.approx(by_positive, rel=1e-4, abs=1e-7)
         for j in range(m):
             shift = step * np.eye(m)[j]

@@ -103,7 +103,13 @@ def write(path, header, **arrays):
     np.savez(path, header=encoded, **arrays)
 
 
-GOOD = {"format": "vseens_rec model", "version": 1, "class": "VSEens", "parameters": {}, "values": {}}
+GOOD = {
+    "format": "vseens_rec model",
+    "version": 1,
+    "class": "VSEens",
+    "parameters": {},
+    "values": {},
+}
 ONE = np.ones((1, 1), dtype=np.float32)
 
 

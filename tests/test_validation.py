@@ -11,7 +11,9 @@ from vseens_rec import VSEens
 
 
 def make_model(**parameters):
-    return VSEens(**({"factors": 4, "iterations": 3, "random_state": 0, "num_threads": 1} | parameters))
+    return VSEens(
+        **({"factors": 4, "iterations": 3, "random_state": 0, "num_threads": 1} | parameters)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +168,9 @@ def test_divergence_names_the_remedy_and_leaves_the_model(annotations, loss):
     model = make_model().fit(annotations, show_progress=False)
     users = model.user_factors.copy()
     with pytest.raises(ModelFitError, match=r"in epoch \d+: learning_rate=1e\+10.*Lower"):
-        model.set_params(learning_rate=1e10, loss=loss, iterations=30).fit(annotations, show_progress=False)
+        model.set_params(learning_rate=1e10, loss=loss, iterations=30).fit(
+            annotations, show_progress=False
+        )
     np.testing.assert_array_equal(model.user_factors, users)
     fresh = make_model(learning_rate=1e10, loss=loss, iterations=30)
     with pytest.raises(ModelFitError):

@@ -1,4 +1,4 @@
-"""The choice of the kernel: one build per vector instruction set, of which this process uses one."""
+"""The choice of the kernel, which is built once for every vector instruction set."""
 
 import importlib
 import os

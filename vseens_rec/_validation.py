@@ -107,8 +107,10 @@ def check_combination(model) -> None:
             f"selection={model.selection!r} chooses among candidates, got candidates="
             f"{model.candidates}: use 2 or more, or selection='first'"
         )
-    if model.selection == "group" and model.group_size != "auto" and (
-        model.group_size > model.candidates
+    if (
+        model.selection == "group"
+        and model.group_size != "auto"
+        and (model.group_size > model.candidates)
     ):
         raise ValueError(
             f"group_size={model.group_size} is more than candidates={model.candidates}"

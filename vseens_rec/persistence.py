@@ -190,7 +190,7 @@ def _restored_random_state(stored: dict[str, Any]):
         if kind == "generator":
             bit_generator.state = state
             return np.random.Generator(bit_generator)
-        random_state = np.random.RandomState(bit_generator)  # noqa: NPY002 - what was saved
+        random_state = np.random.RandomState(bit_generator)
         random_state.set_state(state)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("the random_state of the file is damaged") from error

@@ -1,4 +1,4 @@
-"""Proposals: where candidate negatives come from, for the kernel and for anybody's training loop."""
+"""Where candidate negatives come from: for the kernel, and for anybody's training loop."""
 
 from math import ceil
 

@@ -82,7 +82,8 @@ class Trainer:
         self.settings = settings
         self.seed = seed
         self.num_threads = num_threads
-        n_images, n_labels = self.shape = user_items.shape
+        self.shape = user_items.shape
+        n_labels = self.shape[1]
         self.indptr = user_items.indptr.astype(np.int64, copy=False)
         self.indices = user_items.indices.astype(np.int32, copy=False)
         lengths = np.diff(self.indptr)

@@ -1,0 +1,81 @@
+"""Trials that WARP needs to find a violator, epoch by epoch (Figure 1 of the paper).
+
+    python benchmarks/warp_trials.py --data FOLDER [--sets mirflickr25k harrison]
+
+FOLDER holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz. MIRFlickr-25k
+is at press.liacs.nl/mirflickr, HARRISON at github.com/minstone/HARRISON-Dataset. Writes
+warp_trials.csv and, with matplotlib, warp_trials.png.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+from scipy.sparse import load_npz
+
+from vseens_rec import WARP
+from vseens_rec.model_selection import leave_one_out_split
+
+FILES = {
+    "mirflickr25k": "mirflickr25k/tags_all.npz",
+    "harrison": "harrison/all.npz",
+    "coco80": "coco80/official_train2014.npz",
+    "nuswide81": "nuswide81/train.npz",
+}
+
+
+def trials_by_epoch(path, epochs):
+    """Mean trials of a positive in every epoch, with no limit but the number of labels."""
+    train, _ = leave_one_out_split(load_npz(path), random_state=0)
+    model = WARP.paper(iterations=epochs, random_state=0)
+    model.fit(train, show_progress=False)
+    return model.history_["trials"]
+
+
+def draw(curves, path):
+    """Draw one line a data set, on a logarithmic scale."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for name, trials in curves.items():
+        (line,) = axes.plot(range(1, len(trials) + 1), trials)
+        axes.annotate(f" {name}", (len(trials), trials[-1]), color=line.get_color(), va="center")
+    axes.set(
+        xlabel="epoch",
+        ylabel="trials for a positive (mean)",
+        yscale="log",
+        title="WARP draws more and more labels to find one that violates",
+    )
+    axes.set_xlim(1, len(trials) * 1.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sets", nargs="+", default=["mirflickr25k", "harrison"], choices=FILES)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    curves = {
+        name: trials_by_epoch(options.data / FILES[name], options.epochs) for name in options.sets
+    }
+    with open(options.out / "warp_trials.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *curves])
+        for epoch, row in enumerate(zip(*curves.values(), strict=True), start=1):
+            writer.writerow([epoch, *(f"{value:.2f}" for value in row)])
+    for name, trials in curves.items():
+        shown = ", ".join(f"{trials[i]:.1f}" for i in sorted({0, 4, 9, options.epochs - 1})
+                          if i < len(trials))  # fmt: skip
+        print(f"{name}: trials in epochs 1, 5, 10, {options.epochs}: {shown}")
+    try:
+        draw(curves, options.out / "warp_trials.png")
+    except ImportError:
+        print("no picture: it needs matplotlib, pip install vseens-rec[plot]")
+
+
+if __name__ == "__main__":
+    main()
