@@ -171,10 +171,10 @@ cdef inline uint32_t propose_negative(
     const Proposal* proposal, const Drawer* drawer, const float* user, bint verify, Random* random
 ) noexcept nogil:
     cdef uint32_t label = propose(proposal, drawer, user, random)
-    cdef int redraw
+    cdef int _redraw
     if not verify or not is_positive(drawer, label):
         return label
-    for redraw in range(MAX_REDRAWS):
+    for _redraw in range(MAX_REDRAWS):
         label = propose(proposal, drawer, user, random)
         if not is_positive(drawer, label):
             return label

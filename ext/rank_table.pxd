@@ -88,6 +88,7 @@ cdef inline uint64_t* radix_sort(
     return items
 
 
+# the lower bits of the items that the mask has; the upper ones may hold other things
 cdef inline void write_ids(
     const uint64_t* ordered, uint32_t n, uint32_t mask, uint16_t* narrow_ids, uint32_t* wide_ids,
     uint32_t first
@@ -191,8 +192,8 @@ cdef inline void order_by_digits(
         for i in range(n):
             sorter.items[i] = (<uint64_t> keys[i] << 32) | i
         write_ids(
-            radix_sort(sorter.items, sorter.spare, n, counters), n, <uint32_t> 0xffffffff, narrow_ids,
-            wide_ids, 0,
+            radix_sort(sorter.items, sorter.spare, n, counters), n, <uint32_t> 0xffffffff,
+            narrow_ids, wide_ids, 0,
         )
         return
     memset(counters, 0, DIGITS * sizeof(uint32_t))
@@ -215,8 +216,8 @@ cdef inline void order_by_digits(
         n_top += digit <= last_of_top
         n_bottom += digit >= first_of_bottom
     write_ids(
-        radix_sort(sorter.items, sorter.spare, n_top, counters), top, <uint32_t> 0xffffffff, narrow_ids,
-        wide_ids, 0,
+        radix_sort(sorter.items, sorter.spare, n_top, counters), top, <uint32_t> 0xffffffff,
+        narrow_ids, wide_ids, 0,
     )
     if bottom > 0:
         write_ids(
