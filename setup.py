@@ -62,6 +62,8 @@ class BuildExtension(build_ext):
     def finalize_options(self):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
+        # what was built with other flags looks up to date by its time
+        self.force = True
 
     def build_extensions(self):
         kind = "msvc" if self.compiler.compiler_type == "msvc" else "unix"

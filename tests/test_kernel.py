@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.sparse import csr_matrix, random_array
+from scipy.sparse import csr_matrix
+from scipy.sparse import random as random_matrix
 
 from vseens_rec.sampling import rank_law
 
@@ -19,7 +20,7 @@ def padded(kernel, factors):
 def make_case(seed, n_images, n_labels, factors, density=0.2, bias=False):
     """Return a matrix with rows of no, one and all labels among others, and initial factors."""
     rng = np.random.default_rng(seed)
-    matrix = random_array((n_images, n_labels), density=density, rng=rng, format="lil")
+    matrix = random_matrix(n_images, n_labels, density, format="lil", random_state=rng)
     if n_images >= 3:
         matrix[0] = np.ones(n_labels)
         matrix[1] = np.zeros(n_labels)

@@ -236,7 +236,7 @@ class VSEens(BaseEstimator, MatrixFactorizationBase):
         >>> VSEens.paper(rank_scale=0.1).loss
         'hinge'
         """
-        setting = {
+        setting: dict[str, Any] = {
             "factors": 100,
             "learning_rate": 0.01,
             "regularization": 0.01,
