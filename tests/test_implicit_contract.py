@@ -56,7 +56,7 @@ MIXIN_TESTS = [
 MODELS = {
     VSEens: {},
     AoBPR: {},
-    DNS: {},
+    DNS: {"regularization": 0},
     BPR: {"regularization": 0},
     OptAUC: {"regularization": 0},
     NaiveRank: {"rank_scale": 0.5, "regularization": 0},
