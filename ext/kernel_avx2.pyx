@@ -1,1 +1,2 @@
 include "kernel.pxi"
+include "ranking.pxi"

@@ -11,6 +11,21 @@
 #include <string.h>
 
 #define VR_LANES 16
+/* users and labels that are scored together */
+#define VR_USERS 8
+#define VR_PANEL 32
+
+/* the part of them whose sums fit the registers */
+#if defined(__AVX512F__)
+#define VR_TILE_USERS 8
+#define VR_TILE_VECTORS 2
+#elif defined(__AVX2__)
+#define VR_TILE_USERS 4
+#define VR_TILE_VECTORS 1
+#else
+#define VR_TILE_USERS 2
+#define VR_TILE_VECTORS 1
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #define VR_VECTORS 1
@@ -172,6 +187,32 @@ VR_INLINE void vr_label_keys(const float *row, uint32_t *keys) {
     *(vr_int16 *)keys = row16.bits ^ (~(row16.bits >> 31) & 0x7fffffff);
 }
 
+/* Scores of VR_USERS users for a panel of VR_PANEL labels. Every score is summed over the factors in
+   their order, in one lane, so it does not depend on its place in a block.
+   users: rows of k floats, stride apart; panel: k x VR_PANEL, 64-byte aligned. */
+VR_INLINE void vr_score_panel(const float *users, ptrdiff_t stride, const float *panel,
+                              ptrdiff_t k, float *out, ptrdiff_t out_stride) {
+    ptrdiff_t f, first, v;
+    int i, j;
+    for (first = 0; first < VR_USERS; first += VR_TILE_USERS)
+        for (v = 0; v < VR_PANEL; v += VR_TILE_VECTORS * VR_LANES) {
+            const float *rows = users + first * stride;
+            vr_float16 sums[VR_TILE_USERS][VR_TILE_VECTORS] = {{{0}}};
+            for (f = 0; f < k; f++)
+#pragma GCC unroll 8
+                for (i = 0; i < VR_TILE_USERS; i++)
+#pragma GCC unroll 2
+                    for (j = 0; j < VR_TILE_VECTORS; j++)
+                        sums[i][j] += rows[i * stride + f] *
+                                      VR_AT(panel, f * VR_PANEL + v + j * VR_LANES);
+#pragma GCC unroll 8
+            for (i = 0; i < VR_TILE_USERS; i++)
+#pragma GCC unroll 2
+                for (j = 0; j < VR_TILE_VECTORS; j++)
+                    VR_SET(out, (first + i) * out_stride + v + j * VR_LANES) = sums[i][j];
+        }
+}
+
 #else /* a compiler without vector types: the same sums, lane by lane */
 
 VR_INLINE float vr_sum(const float *lanes) {
@@ -256,6 +297,19 @@ VR_INLINE void vr_running_weights(const float *v, const float *spread, float *ru
 VR_INLINE void vr_label_keys(const float *row, uint32_t *keys) {
     int l;
     for (l = 0; l < VR_LANES; l++) keys[l] = vr_descending_key(row[l]);
+}
+
+VR_INLINE void vr_score_panel(const float *users, ptrdiff_t stride, const float *panel,
+                              ptrdiff_t k, float *out, ptrdiff_t out_stride) {
+    ptrdiff_t f;
+    int i, l;
+    for (i = 0; i < VR_USERS; i++) {
+        float *scores = out + i * out_stride;
+        for (l = 0; l < VR_PANEL; l++) scores[l] = 0.0f;
+        for (f = 0; f < k; f++)
+            for (l = 0; l < VR_PANEL; l++)
+                scores[l] += users[i * stride + f] * panel[f * VR_PANEL + l];
+    }
 }
 
 #endif

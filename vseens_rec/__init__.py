@@ -6,7 +6,7 @@ trained with the adaptive negative sampler of VSE-ens.
 
 __version__ = "0.1.0"
 
-from . import datasets, model_selection
+from . import datasets, metrics, model_selection
 from ._native import show_config
 from .baselines import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
@@ -26,6 +26,7 @@ __all__ = [
     "UniformSampler",
     "VSEens",
     "datasets",
+    "metrics",
     "model_selection",
     "show_config",
 ]

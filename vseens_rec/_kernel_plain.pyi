@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 PROPOSALS: Final[dict[str, int]]
 SELECTIONS: Final[dict[str, int]]
 LOSSES: Final[dict[str, int]]
+MEASURES: Final[dict[str, int]]
 COUNTS: Final[tuple[str, ...]]
 REDRAWS: Final[int]
 
@@ -50,6 +51,43 @@ class Sampler:
         indptr: NDArray[np.int64] | None,
         indices: NDArray[np.int32] | None,
         n_threads: int,
+    ) -> None: ...
+
+class Ranker:
+    @property
+    def above(self) -> NDArray[np.int32]: ...
+    @property
+    def tied(self) -> NDArray[np.int32]: ...
+    @property
+    def missed(self) -> NDArray[np.float64]: ...
+    def __init__(
+        self,
+        n_labels: int,
+        observed_indptr: NDArray[np.int64],
+        observed: NDArray[np.int32],
+        held_out_indptr: NDArray[np.int64],
+        held_out: NDArray[np.int32],
+        list_lengths: NDArray[np.int64],
+    ) -> None: ...
+    def rank_factors(
+        self,
+        users: NDArray[np.float32],
+        panels: NDArray[np.float32],
+        rows: NDArray[np.int32],
+        n_threads: int,
+    ) -> bool: ...
+    def rank_scores(
+        self,
+        scores: NDArray[np.float32] | NDArray[np.float64],
+        rows: NDArray[np.int32],
+        n_threads: int,
+    ) -> bool: ...
+    def measure(
+        self,
+        rows: NDArray[np.int32],
+        kinds: NDArray[np.int32],
+        lengths: NDArray[np.int64],
+        out: NDArray[np.float64],
     ) -> None: ...
 
 def train(
@@ -107,3 +145,4 @@ def loss_and_slopes(
     correction: NDArray[np.float64] | None = None,
 ) -> tuple[float, float, NDArray[np.float64]]: ...
 def pairs_drawn_together(candidates: int) -> int: ...
+def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...

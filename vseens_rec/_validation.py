@@ -159,21 +159,22 @@ def check_user_items(estimator, X) -> csr_matrix:
     return _canonical(X, type(estimator).__name__)
 
 
-def check_matrix(X, name: str) -> csr_matrix:
+def check_matrix(X, name: str, argument: str = "X", *, allow_empty: bool = False) -> csr_matrix:
     """Check the matrix passed to the function of this name, as `check_user_items` does."""
-    return _canonical(check_array(X, input_name="X", **SPARSE_OR_DENSE), name)
+    checked = check_array(X, input_name=argument, **SPARSE_OR_DENSE)
+    return _canonical(checked, name, argument, allow_empty)
 
 
 SPARSE_OR_DENSE = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": True}
 
 
-def _canonical(X, name: str) -> csr_matrix:
+def _canonical(X, name: str, argument: str = "X", allow_empty: bool = False) -> csr_matrix:
     # a new object around the same arrays: its flags are computed, whatever the caller's say
     matrix = csr_matrix(X, copy=False)
     matrix = csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
     if matrix.shape[1] > MAX_LABELS:
         raise ValueError(
-            f"X has {matrix.shape[1]} labels (columns), more than {MAX_LABELS}; number the "
+            f"{argument} has {matrix.shape[1]} labels (columns), more than {MAX_LABELS}; number the "
             "labels that occur from 0"
         )
     owned = False
@@ -188,9 +189,9 @@ def _canonical(X, name: str) -> csr_matrix:
     if matrix.nnz and not matrix.data.all():
         matrix = matrix if owned else matrix.copy()
         matrix.eliminate_zeros()
-    if not matrix.nnz:
+    if not matrix.nnz and not allow_empty:
         raise ValueError(
-            f"X has no positive: all {matrix.shape[0]} x {matrix.shape[1]} values are zero. "
+            f"{argument} has no positive: all {matrix.shape[0]} x {matrix.shape[1]} values are zero. "
             "Store a value > 0 for every (image, label) pair that was observed"
         )
     return matrix
@@ -234,6 +235,15 @@ def check_n(N: Any, argument: str = "N") -> int:
     if N < 1:
         raise ValueError(f"{argument} must be at least 1, got {N}")
     return int(N)
+
+
+def check_count(value: Any, argument: str) -> int:
+    """Check a number of things, which may be 0."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(f"{argument} must be an integer, got {value!r}")
+    if value < 0:
+        raise ValueError(f"{argument} must be at least 0, got {value}")
+    return int(value)
 
 
 def check_positive(value: Any, argument: str) -> float:

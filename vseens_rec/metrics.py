@@ -1,0 +1,279 @@
+"""Ranking measures over all labels, for any model that scores them, and scorers of scikit-learn."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from . import _validation
+from ._native import effective_threads, kernel
+
+__all__ = ["METRICS", "ranking_metrics"]
+
+# scores that are asked of a function or a model at once
+SCORES_IN_BLOCK = 4_000_000
+DEFAULT_METRICS = ("precision@10", "recall@10", "ndcg@10", "map", "mrr", "auc")
+COVERAGE = "coverage"
+
+METRICS = {
+    "precision": "held-out labels among the first N, divided by N",
+    "recall": "share of the held-out labels that are among the first N",
+    "ndcg": "discounted cumulative gain of the first N, divided by the best possible",
+    "hit": "1 where a held-out label is among the first N",
+    "map": "mean, over all held-out labels, of the precision at their ranks",
+    "mrr": "1 / rank of the best held-out label",
+    "auc": "share of (held-out, other) pairs in order; with N, a label missed counts 1/2",
+    "coverage": "share of all labels that are among the first N of some image",
+}
+WITH_LENGTH = ("precision", "recall", "ndcg", "hit", "auc", "coverage")
+WITHOUT_LENGTH = ("map", "mrr", "auc", "ndcg")
+
+
+class Metric(NamedTuple):
+    """A measure and the length of list that counts, 0 for all of it."""
+
+    name: str
+    measure: str
+    length: int
+
+    @property
+    def kind(self) -> int:
+        """The kernel's number of the measure."""
+        return kernel.MEASURES["auc@" if self.measure == "auc" and self.length else self.measure]
+
+
+def parse_metric(name: str) -> Metric:
+    """Split a name such as ``"ndcg@10"``; ValueError if there is no such measure."""
+    if not isinstance(name, str):
+        raise TypeError(f"metrics are named by strings such as 'ndcg@10', got {name!r}")
+    measure, at, digits = name.partition("@")
+    known = WITH_LENGTH if at else WITHOUT_LENGTH
+    if measure not in known or (at and not (digits.isdecimal() and int(digits) > 0)):
+        names = [f"{known}@N" for known in WITH_LENGTH] + list(WITHOUT_LENGTH)
+        raise ValueError(
+            f"metric {name!r} is not known; there are {', '.join(names)}, with N a whole number "
+            "such as 10"
+        )
+    return Metric(name, measure, int(digits or 0))
+
+
+def parse_metrics(metrics: str | Iterable[str]) -> list[Metric]:
+    """Parse one name or several."""
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    if not names:
+        raise ValueError("metrics is empty: name at least one, such as 'ndcg@10'")
+    return [parse_metric(name) for name in names]
+
+
+def ranking_metrics(
+    model: Any,
+    X,
+    y,
+    metrics: str | Iterable[str] = DEFAULT_METRICS,
+    *,
+    average: bool = True,
+    num_threads: int = 0,
+) -> dict[str, Any]:
+    """Rank all labels that an image does not have yet, and measure where the held-out ones stand.
+
+    Nothing is sampled: every label competes but those in `X`, other held-out labels of the image
+    too. Where labels tie, every measure is its expectation over random orders of them, so that a
+    model which gives all labels the same score does not score better than chance. Images with no
+    held-out label are left out.
+
+    Parameters
+    ----------
+    model : object or callable
+        Something with ``user_factors`` and ``item_factors``, whose rows belong to those of `X`; a
+        model with implicit's ``recommend``; or a function that takes an array of row numbers and
+        returns their scores, (rows, n_labels).
+    X : sparse matrix or array-like of shape (n_images, n_labels) or None
+        The labels that are known already (values > 0), which are not ranked. None: there are none.
+    y : sparse matrix or array-like of shape (n_images, n_labels)
+        The labels that were held out (values > 0). Those that are in `X` too are not asked for.
+    metrics : str or iterable of str
+        ``"precision@N"``, ``"recall@N"``, ``"ndcg@N"``, ``"hit@N"``, ``"auc@N"``,
+        ``"coverage@N"`` with any N, ``"map"``, ``"mrr"``, ``"auc"`` and ``"ndcg"``.
+    average : bool, default=True
+        Return means over the images; otherwise the value of every image.
+    num_threads : int, default=0
+        Threads; 0: all processors of the process. The result does not depend on it.
+
+    Returns
+    -------
+    dict of str to float, or of str to ndarray of shape (n_images,)
+        By name, in the order of `metrics`. Not a number for images that were left out, and for
+        the ``"auc"`` of images whose labels are all in `X` or held out, which no mean counts.
+        ``"coverage@N"`` is one number in both cases.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not agree, nothing is held out, a metric is not known, or scores are not numbers.
+
+    Notes
+    -----
+    With m held-out labels, at ranks r_1 < ... < r_m among the candidates:
+
+    - ``precision@N``: #{r_j <= N} / N, whatever m is. (In implicit the number is divided by
+      min(N, m), summed over the images.)
+    - ``recall@N``: #{r_j <= N} / m.
+    - ``ndcg@N``: sum of 1 / log2(1 + r_j) over r_j <= N, divided by its largest value, the sum of
+      1 / log2(1 + j) over j <= min(N, m). ``ndcg`` has no limit.
+    - ``hit@N``: 1 if r_1 <= N.
+    - ``map``: mean of j / r_j.
+    - ``mrr``: 1 / r_1.
+    - ``auc``: of the candidates that are not held out, the share ranked below each r_j, averaged.
+    - ``auc@N``: the same, with 1/2 for every r_j > N.
+    - ``coverage@N``: labels among the first N of at least one image, divided by n_labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vseens_rec.metrics import ranking_metrics
+    >>> scores = np.array([[0.9, 0.4, 0.8, 0.1], [0.5, 0.5, 0.5, 0.5]])
+    >>> observed = np.array([[1, 0, 0, 0], [0, 0, 0, 0]])
+    >>> held_out = np.array([[0, 1, 0, 0], [0, 0, 1, 0]])
+    >>> ranking_metrics(lambda rows: scores[rows], observed, held_out, ["recall@1", "mrr"])
+    {'recall@1': 0.125, 'mrr': 0.5104166666666666}
+    """
+    parsed = parse_metrics(metrics)
+    held_out = _validation.check_matrix(y, "ranking_metrics", "y")
+    observed = None
+    if X is not None:
+        observed = _validation.check_matrix(X, "ranking_metrics", allow_empty=True)
+    observed, held_out = _without_known(observed, held_out)
+    threads = effective_threads(_validation.check_count(num_threads, "num_threads"))
+    n_images, n_labels = held_out.shape
+    rows = np.flatnonzero(np.diff(held_out.indptr)).astype(np.int32)
+    lists = sorted({metric.length for metric in parsed if metric.measure == COVERAGE})
+    ranker = kernel.Ranker(
+        n_labels,
+        observed.indptr.astype(np.int64),
+        observed.indices.astype(np.int32, copy=False),
+        held_out.indptr.astype(np.int64),
+        held_out.indices.astype(np.int32, copy=False),
+        np.array([min(length, n_labels) for length in lists], dtype=np.int64),
+    )
+    _rank(ranker, model, observed, rows, threads)
+
+    per_image = [metric for metric in parsed if metric.measure != COVERAGE]
+    values = np.empty((len(per_image), len(rows)))
+    if per_image:
+        ranker.measure(
+            rows,
+            np.array([metric.kind for metric in per_image], dtype=np.int32),
+            np.array([metric.length for metric in per_image], dtype=np.int64),
+            values,
+        )
+    measured = {metric.name: row for metric, row in zip(per_image, values, strict=True)}
+    result: dict[str, Any] = {}
+    for metric in parsed:
+        if metric.measure == COVERAGE:
+            result[metric.name] = float(1 - ranker.missed[lists.index(metric.length)].mean())
+        elif average:
+            counted = measured[metric.name][~np.isnan(measured[metric.name])]
+            result[metric.name] = float(counted.mean()) if len(counted) else float("nan")
+        else:
+            result[metric.name] = np.full(n_images, np.nan)
+            result[metric.name][rows] = measured[metric.name]
+    return result
+
+
+def _without_known(
+    observed: csr_matrix | None, held_out: csr_matrix
+) -> tuple[csr_matrix, csr_matrix]:
+    if observed is None:
+        return csr_matrix(held_out.shape, dtype=np.float32), held_out
+    if observed.shape != held_out.shape:
+        raise ValueError(
+            f"X has shape {observed.shape} and y {held_out.shape}: both hold the same images and "
+            "labels, y those that were held out of X"
+        )
+    both = observed.astype(bool).multiply(held_out.astype(bool))
+    if both.nnz:
+        held_out = held_out - held_out.multiply(both)
+        held_out.eliminate_zeros()
+        held_out.sort_indices()
+    if not held_out.nnz:
+        raise ValueError("nothing is held out: all pairs in y are in X too")
+    return observed, held_out
+
+
+def _rank(ranker, model: Any, observed: csr_matrix, rows: np.ndarray, threads: int) -> None:
+    shape = observed.shape
+    users, items = _factors_of(model, shape)
+    if users is not None and users.dtype == items.dtype == np.float32:
+        finite = ranker.rank_factors(
+            np.ascontiguousarray(users),
+            kernel.label_panels(np.ascontiguousarray(items)),
+            rows,
+            threads,
+        )
+        if not finite:
+            raise ValueError("model gives scores that are not numbers: its factors are too large")
+        return
+    if users is not None:
+
+        def scores_of(rows):
+            return users[rows] @ items.T
+
+    elif callable(model):
+        scores_of = model
+    elif hasattr(model, "recommend"):
+
+        def scores_of(rows):
+            return _recommended(model, observed[rows], rows)
+
+    else:
+        raise TypeError(
+            "model must have user_factors and item_factors (is it fitted?), or recommend, or be "
+            f"a function that gives scores; got {model!r}"
+        )
+    block = max(1, SCORES_IN_BLOCK // max(1, shape[1]))
+    for start in range(0, len(rows), block):
+        part = rows[start : start + block]
+        # a copy: the kernel writes into it
+        scores = np.array(scores_of(part), order="C")
+        if scores.shape != (len(part), shape[1]):
+            raise ValueError(
+                f"model returned scores of shape {scores.shape} for {len(part)} images and "
+                f"{shape[1]} labels, expected {(len(part), shape[1])}"
+            )
+        if scores.dtype != np.float32:
+            scores = scores.astype(np.float64, copy=False)
+        if np.isnan(scores).any():
+            raise ValueError("model gives scores that are not numbers (NaN)")
+        ranker.rank_scores(scores, part, threads)
+
+
+def _factors_of(model: Any, shape: tuple[int, int]):
+    users, items = getattr(model, "user_factors", None), getattr(model, "item_factors", None)
+    if users is None or items is None:
+        return None, None
+    # those of implicit's models on a graphics processor have this
+    users, items = (
+        factors.to_numpy() if hasattr(factors, "to_numpy") else np.asarray(factors)
+        for factors in (users, items)
+    )
+    if (len(users), len(items)) != shape:
+        raise ValueError(
+            f"the model has {len(users)} images and {len(items)} labels, but X and y have shape "
+            f"{shape}: rows of the model's factors belong to rows of X; for other images pass "
+            "scores, as in lambda rows: model.transform(X[rows]) @ model.item_factors.T"
+        )
+    if not (np.isfinite(users).all() and np.isfinite(items).all()):
+        raise ValueError("the factors of the model are not finite: its training has diverged")
+    return users, items
+
+
+def _recommended(model: Any, user_items: csr_matrix, rows: np.ndarray) -> np.ndarray:
+    """Scores by a model's recommend; a label that it does not give stands below all that it does."""
+    scores = np.full(user_items.shape, -np.inf, dtype=np.float64)
+    ids, values = model.recommend(
+        rows, user_items, N=user_items.shape[1], filter_already_liked_items=False
+    )
+    for row, labels, given in zip(scores, ids, values, strict=True):
+        row[labels[labels >= 0]] = given[labels >= 0]
+    return scores
