@@ -1,6 +1,6 @@
 """Ranking measures against hand-worked cases, enumeration of all orders, and other libraries."""
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import implicit.evaluation
 import numpy as np
@@ -70,7 +70,7 @@ def expected_measures(scores, observed, held_out, names):
     collected = [
         measures_of_order([held_out[label] for label in order], names)
         for order in permutations(candidates)
-        if all(scores[a] >= scores[b] for a, b in zip(order, order[1:], strict=False))
+        if all(scores[a] >= scores[b] for a, b in pairwise(order))
     ]
     return {name: np.mean([values[name] for values in collected]) for name in names}
 
@@ -367,6 +367,8 @@ def test_errors_say_what_came(change, message):
         ranking_metrics(**(arguments | change))
 
 
-def test_a_model_that_is_not_fitted():
-    with pytest.raises(TypeError, match="fitted"):
+def test_things_that_are_no_fitted_models():
+    with pytest.raises(ValueError, match="not fitted"):
         ranking_metrics(AlternatingLeastSquares(), None, [[0, 1]])
+    with pytest.raises(TypeError, match="user_factors"):
+        ranking_metrics("model", None, [[0, 1]])

@@ -174,8 +174,8 @@ def _canonical(X, name: str, argument: str = "X", allow_empty: bool = False) -> 
     matrix = csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
     if matrix.shape[1] > MAX_LABELS:
         raise ValueError(
-            f"{argument} has {matrix.shape[1]} labels (columns), more than {MAX_LABELS}; number the "
-            "labels that occur from 0"
+            f"{argument} has {matrix.shape[1]} labels (columns), more than {MAX_LABELS}; number "
+            "the labels that occur from 0"
         )
     owned = False
     if not matrix.has_canonical_format:
@@ -191,8 +191,8 @@ def _canonical(X, name: str, argument: str = "X", allow_empty: bool = False) -> 
         matrix.eliminate_zeros()
     if not matrix.nnz and not allow_empty:
         raise ValueError(
-            f"{argument} has no positive: all {matrix.shape[0]} x {matrix.shape[1]} values are zero. "
-            "Store a value > 0 for every (image, label) pair that was observed"
+            f"{argument} has no positive: all {matrix.shape[0]} x {matrix.shape[1]} values are "
+            "zero. Store a value > 0 for every (image, label) pair that was observed"
         )
     return matrix
 

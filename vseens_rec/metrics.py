@@ -228,8 +228,8 @@ def _rank(ranker, model: Any, observed: csr_matrix, rows: np.ndarray, threads: i
 
     else:
         raise TypeError(
-            "model must have user_factors and item_factors (is it fitted?), or recommend, or be "
-            f"a function that gives scores; got {model!r}"
+            "model must have user_factors and item_factors, or recommend, or be a function that "
+            f"gives scores; got {model!r}"
         )
     block = max(1, SCORES_IN_BLOCK // max(1, shape[1]))
     for start in range(0, len(rows), block):
@@ -249,9 +249,11 @@ def _rank(ranker, model: Any, observed: csr_matrix, rows: np.ndarray, threads: i
 
 
 def _factors_of(model: Any, shape: tuple[int, int]):
-    users, items = getattr(model, "user_factors", None), getattr(model, "item_factors", None)
-    if users is None or items is None:
+    if not (hasattr(model, "user_factors") and hasattr(model, "item_factors")):
         return None, None
+    users, items = model.user_factors, model.item_factors
+    if users is None or items is None:
+        raise ValueError(f"the model is not fitted: {model!r} has no factors yet")
     # those of implicit's models on a graphics processor have this
     users, items = (
         factors.to_numpy() if hasattr(factors, "to_numpy") else np.asarray(factors)
@@ -269,7 +271,7 @@ def _factors_of(model: Any, shape: tuple[int, int]):
 
 
 def _recommended(model: Any, user_items: csr_matrix, rows: np.ndarray) -> np.ndarray:
-    """Scores by a model's recommend; a label that it does not give stands below all that it does."""
+    """Scores by a model's recommend; labels that it does not give stand below the others."""
     scores = np.full(user_items.shape, -np.inf, dtype=np.float64)
     ids, values = model.recommend(
         rows, user_items, N=user_items.shape[1], filter_already_liked_items=False
