@@ -29,7 +29,7 @@ from proposals cimport (
     unmark_positives,
 )
 from rank_table cimport FACTORS_AT_ONCE, MOST_ON_GRID, N_COUNTERS, Sorter, refresh_factors
-from rng cimport Random, below, lower_unit, next_random, random_stream, upper_unit
+from rng cimport Random, below, lower_unit, mix, next_random, random_stream, upper_unit
 from selections cimport GROUP, VIOLATOR, SelectionKind, choose
 
 import numpy as np
@@ -120,6 +120,8 @@ ctypedef struct Task:
     # as in the code the paper's authors released: u moves before the labels, and the violator is
     # the first by id
     bint in_turn
+    # fold-in: labels stay as they are, and every row goes over its positives so many times
+    uint32_t sweeps
     uint64_t seed
     uint64_t epoch
 
@@ -138,6 +140,8 @@ ctypedef struct Scratch:
     float* gradient
     # the image's factors when its proposal was prepared
     float* prepared
+    # sum of the image's factors after some of the sweeps
+    float* folded
     Counts counts
 
 
@@ -155,7 +159,7 @@ cdef bint allocate(
     cdef size_t n_labels = proposal.n_labels, stride = proposal.stride
     cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
     cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
-    cdef size_t[15] sizes
+    cdef size_t[16] sizes
     cdef size_t total = 64, i
     cdef char* place
     sizes[0] = stride * sizeof(float)
@@ -173,7 +177,8 @@ cdef bint allocate(
     sizes[12] = stride * sizeof(float)
     sizes[13] = stride * sizeof(float)
     sizes[14] = min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t)
-    for i in range(15):
+    sizes[15] = stride * sizeof(float)
+    for i in range(16):
         sizes[i] = in_lines(sizes[i])
         total += sizes[i]
     memset(scratch, 0, sizeof(Scratch))
@@ -212,6 +217,8 @@ cdef bint allocate(
     scratch.prepared = <float*> place
     place += sizes[13]
     scratch.drawer.sorter.grid = <uint16_t*> place
+    place += sizes[14]
+    scratch.folded = <float*> place
     scratch.counts.loss_factor = 1.0
     return True
 
@@ -268,11 +275,17 @@ cdef inline void step_pair(
     cdef PairLoss loss = pair_loss(&task.loss, difference, weight)
     cdef bint violates = not difference >= violation_margin(&task.loss)
     cdef bint decays = violates or not task.decay_violating_only
+    cdef float step
     add_loss(counts, loss.linear, loss.factor)
     counts.correct += difference > 0
     counts.violations += violates
     counts.not_finite += not fabs(difference) < HUGE_VAL
-    if task.in_turn:
+    if task.sweeps:
+        step = <float> (task.learning_rate * loss.slope)
+        vr_add_masked(
+            user, positive_row, task.learns, step, task.decay_user * decays, task.stride)
+        vr_add_masked(user, negative_row, task.learns, -step, 0, task.stride)
+    elif task.in_turn:
         vr_update_in_turn(
             user, positive_row, negative_row, task.learns,
             <float> (task.learning_rate * loss.slope), task.decay_user * decays,
@@ -286,6 +299,7 @@ cdef inline void step_pair(
         )
     if task.cosine:
         normalise(user, task.stride)
+    if task.cosine and not task.sweeps:
         normalise(positive_row, task.stride)
         normalise(negative_row, task.stride)
 
@@ -297,7 +311,7 @@ cdef inline void step_list(
 ) noexcept nogil:
     cdef Counts* counts = &scratch.counts
     cdef uint32_t j, q
-    cdef double positive_slope, value, highest = scratch.scores[0]
+    cdef double positive_slope, slope, value, highest = scratch.scores[0]
     cdef float* row
     cdef bint violates, decays
     if task.corrected:
@@ -318,23 +332,25 @@ cdef inline void step_list(
     counts.violations += violates
     counts.not_finite += not fabs(score - highest) < HUGE_VAL
     memset(scratch.gradient, 0, task.stride * sizeof(float))
-    for j in range(n_negatives):
+    for j in range(n_negatives + 1):
+        q = negatives[j] if j < n_negatives else positive
+        slope = -scratch.slopes[j] if j < n_negatives else positive_slope
+        row = task.item_factors + <size_t> q * task.stride
+        if task.sweeps:
+            vr_add_masked(scratch.gradient, row, task.learns, <float> slope, 0, task.stride)
+            continue
         vr_gather_update(
-            scratch.gradient, task.item_factors + <size_t> negatives[j] * task.stride, user,
-            <float> -scratch.slopes[j], <float> (-task.learning_rate * scratch.slopes[j]),
-            task.decay_negative * decays, task.stride,
+            scratch.gradient, row, user, <float> slope, <float> (task.learning_rate * slope),
+            (task.decay_negative if j < n_negatives else task.decay_positive) * decays,
+            task.stride,
         )
-    vr_gather_update(
-        scratch.gradient, task.item_factors + <size_t> positive * task.stride, user,
-        <float> positive_slope, <float> (task.learning_rate * positive_slope),
-        task.decay_positive * decays, task.stride,
-    )
     vr_add_masked(
         user, scratch.gradient, task.learns, task.learning_rate, task.decay_user * decays,
         task.stride,
     )
     if task.cosine:
         normalise(user, task.stride)
+    if task.cosine and not task.sweeps:
         for j in range(n_negatives + 1):
             q = negatives[j] if j < n_negatives else positive
             row = task.item_factors + <size_t> q * task.stride
@@ -436,13 +452,12 @@ cdef inline uint32_t draw_positive(
     const Task* task, Scratch* scratch, int64_t begin, int64_t end
 ) noexcept nogil:
     cdef int64_t low = begin, high = end - 1, middle
-    cdef double before, target
+    cdef double target
     if task.positives == DRAWN:
         return <uint32_t> task.indices[
             begin + below(&scratch.random, <uint32_t> (end - begin))]
     # the first entry whose running value exceeds the target
-    before = task.running_values[begin - 1] if begin > 0 else 0.0
-    target = before + (task.running_values[end - 1] - before) * (
+    target = task.running_values[end - 1] * (
         <double> (next_random(&scratch.random) >> 11) * 1.1102230246251565e-16)
     while low < high:
         middle = (low + high) >> 1
@@ -453,18 +468,13 @@ cdef inline uint32_t draw_positive(
     return <uint32_t> task.indices[low]
 
 
-cdef void train_row(const Task* task, Scratch* scratch, int64_t place) noexcept nogil:
-    cdef int32_t row = task.rows[place]
-    cdef int64_t begin = task.indptr[row], end = task.indptr[row + 1], done = 0
-    cdef int64_t n_pairs = end - begin
-    cdef float* user = task.user_factors + <size_t> row * task.stride
+# trains on stored positives, in their order, or on drawn ones
+cdef void train_pairs(
+    const Task* task, Scratch* scratch, float* user, int64_t begin, int64_t end, int64_t n_pairs
+) noexcept nogil:
+    cdef int64_t done = 0
     cdef uint32_t i, j, n, label
     cdef uint32_t* candidate
-    if task.positives != STORED:
-        n_pairs = task.draws[place]
-    scratch.random = random_stream(task.seed, task.epoch, <uint64_t> row)
-    if task.verify:
-        mark_positives(&scratch.drawer, task.indices + begin, <uint32_t> (end - begin))
     while done < n_pairs:
         n = <uint32_t> min(<int64_t> task.pairs_at_once, n_pairs - done)
         prepare(task.proposal, &scratch.drawer, user)
@@ -497,6 +507,41 @@ cdef void train_row(const Task* task, Scratch* scratch, int64_t place) noexcept 
             step(task, scratch, user, scratch.labels[i], candidate)
             candidate += task.candidates
         done += n
+
+
+# the mean over the later sweeps; the random numbers depend on the positives alone
+cdef void fold_row(
+    const Task* task, Scratch* scratch, float* user, int64_t begin, int64_t end, int64_t n_pairs
+) noexcept nogil:
+    cdef uint64_t key = 0
+    cdef uint32_t sweep, kept = 0
+    cdef int64_t i
+    for i in range(begin, end):
+        key = mix(key + <uint64_t> task.indices[i] + 1)
+    scratch.random = random_stream(task.seed, task.epoch, key)
+    memset(scratch.folded, 0, task.stride * sizeof(float))
+    for sweep in range(task.sweeps):
+        train_pairs(task, scratch, user, begin, end, n_pairs)
+        if 2 * sweep >= task.sweeps - 1:
+            vr_add_masked(scratch.folded, user, task.learns, 1, 0, task.stride)
+            kept += 1
+    vr_add_masked(user, scratch.folded, task.learns, <float> 1.0 / kept, 1, task.stride)
+    if task.cosine:
+        normalise(user, task.stride)
+
+
+cdef void train_row(const Task* task, Scratch* scratch, int64_t place) noexcept nogil:
+    cdef int32_t row = task.rows[place]
+    cdef int64_t begin = task.indptr[row], end = task.indptr[row + 1]
+    cdef int64_t n_pairs = end - begin if task.positives == STORED else task.draws[place]
+    cdef float* user = task.user_factors + <size_t> row * task.stride
+    if task.verify:
+        mark_positives(&scratch.drawer, task.indices + begin, <uint32_t> (end - begin))
+    if task.sweeps:
+        fold_row(task, scratch, user, begin, end, n_pairs)
+    else:
+        scratch.random = random_stream(task.seed, task.epoch, <uint64_t> row)
+        train_pairs(task, scratch, user, begin, end, n_pairs)
     if task.verify:
         unmark_positives(&scratch.drawer)
 
@@ -728,17 +773,19 @@ def train(
     double learning_rate, double regularization_user, double regularization_positive,
     double regularization_negative, bint regularize_violating_only,
     bint verify, bint cosine, bint auto_group, bint in_turn,
-    uint64_t seed, uint64_t epoch, int n_threads
+    uint64_t seed, uint64_t epoch, int n_threads, int sweeps=0
 ):
     """Train on the positives of the given rows, in this order, and return counts.
 
     indptr, indices : IN, the positives of every row, ascending
     rows : IN, the rows to train, each at most once
     draws : IN, how many positives to draw of each of these rows, or None for each stored one once
-    running_values : IN, running sum of all stored values: draw by value; None: uniformly
+    running_values : IN, of running_sums(): draw by value; None: uniformly
     user_factors, item_factors : INOUT, padded and aligned
     learns : IN (stride,), 1 for the columns of a user that are learned, else 0
     rank_weights : IN (n_labels,), L(rank) for the WARP loss, else None
+    sweeps : 0, or how often to go over the positives of a row with item_factors fixed; then
+        user_factors are where it starts from, and random numbers depend on the positives alone
     """
     cdef Task task
     cdef Counts counts
@@ -782,6 +829,7 @@ def train(
     task.corrected = corrected
     task.measure_cosines = auto_group
     task.in_turn = in_turn
+    task.sweeps = sweeps
     task.seed = seed
     task.epoch = epoch
     n_chunks = (n_rows + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE
@@ -886,6 +934,21 @@ def aligned_rows(n_rows, stride):
 def padded_width(int columns):
     """Floats in a padded row of so many columns."""
     return (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
+
+
+def running_sums(const int64_t[::1] indptr not None, const double[::1] values not None):
+    """Sum the values of every row up to each of them."""
+    sums = np.empty(values.shape[0], dtype=np.float64)
+    cdef double[::1] out = sums
+    cdef double total
+    cdef int64_t row, i
+    with nogil:
+        for row in range(indptr.shape[0] - 1):
+            total = 0
+            for i in range(indptr[row], indptr[row + 1]):
+                total += values[i]
+                out[i] = total
+    return sums
 
 
 def alias_table(const double[::1] weights not None):

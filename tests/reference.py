@@ -121,7 +121,7 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
 
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
     learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
-    draws, values, corrected, cosine, in_turn.
+    draws, values, corrected, cosine, in_turn, sweeps.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, proposal, options)
@@ -133,7 +133,21 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
         random = Random(seed, epoch, int(row))
         begin, end = matrix.indptr[row], matrix.indptr[row + 1]
         n_pairs = end - begin if options.get("draws") is None else options["draws"][place]
-        state.row(random, row, begin, end, n_pairs, pairs_together)
+        sweeps = options.get("sweeps", 0)
+        if sweeps:
+            key = 0
+            for label in matrix.indices[begin:end]:
+                key = mix((key + int(label) + 1) % 2**64)
+            random = Random(seed, epoch, key)
+            after = []
+            for _ in range(sweeps):
+                state.row(random, row, begin, end, n_pairs, pairs_together)
+                after.append(users[row].copy())
+            users[row] = np.mean(after[sweeps // 2 :], axis=0)
+            if options.get("cosine"):
+                users[row] /= np.linalg.norm(users[row])
+        else:
+            state.row(random, row, begin, end, n_pairs, pairs_together)
         since += n_pairs
     return state.loss
 
@@ -172,10 +186,9 @@ class _Epoch:
         labels = self.matrix.indices[begin:end]
         if self.options.get("values") is None:
             return int(labels[random.below(end - begin)])
-        running = self.options["values"]
-        before = running[begin - 1] if begin else 0.0
-        target = before + (running[end - 1] - before) * ((random.next() >> 11) * 2.0**-53)
-        return int(self.matrix.indices[begin + np.argmax(running[begin:end] > target)])
+        running = np.cumsum(self.options["values"][begin:end])
+        target = running[-1] * ((random.next() >> 11) * 2.0**-53)
+        return int(labels[np.argmax(running > target)])
 
     def step(self, random, row, positive, drawn, positives, verify):
         options, user, items = self.options, self.users[row], self.items
@@ -234,6 +247,9 @@ class _Epoch:
         rate, items = np.float32(self.options["learning_rate"]), self.items
         user = self.users[row].copy()
         gradient = np.zeros_like(user)
+        if self.options.get("sweeps"):
+            # the labels stay as they are
+            items = items.copy()
         if self.options.get("in_turn"):
             slope = np.float32(positive_slope)
             gradient = slope * (items[positive] - items[drawn[0]]) - decay[0] * user
@@ -245,7 +261,8 @@ class _Epoch:
         for label, slope, shrink in [*steps, (positive, positive_slope, decay[1])]:
             # a label drawn twice is moved twice, the second time from where the first left it
             gradient += np.float32(slope) * items[label]
-            items[label] += rate * (np.float32(slope) * user - shrink * items[label])
+            if not self.options.get("sweeps"):
+                items[label] += rate * (np.float32(slope) * user - shrink * items[label])
         learned = slice(None, -1) if self.options.get("bias") else slice(None)
         self.users[row][learned] += rate * (gradient - decay[0] * user)[learned]
         if self.options.get("cosine"):

@@ -84,9 +84,12 @@ def run_both(
     if len(rows):
         fast.refresh(fast_items, n_threads)
     rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(2, n_labels)))])
+    running = options.get("values")
+    if running is not None:
+        running = kernel.running_sums(matrix.indptr.astype(np.int64), running)
     counts = kernel.train(
         fast, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), rows,
-        options.get("draws"), options.get("values"), fast_users, fast_items, learns,
+        options.get("draws"), running, fast_users, fast_items, learns,
         rank_weights if options["loss"] == "warp" else None,
         selection=kernel.SELECTIONS[options.get("selection", "first")],
         candidates=candidates, group_size=options.get("group_size", 1),
@@ -98,7 +101,7 @@ def run_both(
         regularize_violating_only=options.get("violating_only", False),
         verify=options.get("verify", True), cosine=options.get("cosine", False),
         auto_group=False, in_turn=options.get("in_turn", False), seed=seed, epoch=epoch,
-        n_threads=n_threads,
+        n_threads=n_threads, sweeps=options.get("sweeps", 0),
     )  # fmt: skip
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
@@ -274,7 +277,7 @@ def test_drawn_positives(kernel, by_value):
     lengths = np.diff(matrix.indptr)
     rows = np.flatnonzero((lengths > 0) & (lengths < 40)).astype(np.int32)
     draws = np.random.default_rng(0).integers(1, 9, size=len(rows)).astype(np.int32)
-    values = np.cumsum(matrix.data.astype(np.float64)) if by_value else None
+    values = matrix.data.astype(np.float64) if by_value else None
     fast, slow = run_both(
         kernel, matrix, users, items, loss="logistic", learning_rate=0.1, rows=rows,
         draws=draws, values=values,
@@ -293,7 +296,7 @@ def test_positives_are_drawn_by_their_values(kernel):
     n = 8000
     counts = run_both(
         kernel, matrix, users, items, sampler="uniform", loss="hinge", learning_rate=0.0,
-        rows=np.zeros(1, np.int32), draws=np.array([n], np.int32), values=np.cumsum(values),
+        rows=np.zeros(1, np.int32), draws=np.array([n], np.int32), values=values,
     )[0][2]  # fmt: skip
     third, second = divmod(round(counts["loss"]), 100_000)
     assert third / n == pytest.approx(5 / 8, abs=0.02)
@@ -419,3 +422,39 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
                 cosine=False, auto_group=False, in_turn=False, seed=9, epoch=2, n_threads=1,
             )  # fmt: skip
             assert counts["not_finite"] > 0
+
+
+FOLD_INS = [
+    {"loss": "logistic"},
+    {"loss": "hinge", "sampler": "uniform", "violating_only": True},
+    {"loss": "logistic", "selection": "hardest", "candidates": 4, "sampler": "popularity"},
+    {"loss": "softmax", "candidates": 5, "sampler": "uniform", "corrected": True},
+    {"loss": "sgns", "candidates": 3, "sampler": "exact"},
+    {"loss": "warp", "selection": "violator", "sampler": "uniform", "max_trials": 6},
+    {"loss": "softmax", "candidates": 3, "cosine": True, "temperature": 0.2},
+    {"loss": "hinge", "selection": "group", "candidates": 5, "group_size": 2, "bias": True},
+    {"loss": "logistic", "in_turn": True},
+]
+
+
+@pytest.mark.parametrize("options", FOLD_INS, ids=lambda o: "-".join(str(v) for v in o.values()))
+@pytest.mark.parametrize("sweeps", [1, 4, 5])
+def test_fold_in_agrees_with_the_reference(kernel, options, sweeps):
+    bias = options.get("bias", False)
+    matrix, users, items = make_case(11, 25, 60, 18 + bias)
+    if bias:
+        users[:, -1] = 1
+    fast, slow = run_both(
+        kernel, matrix, users, items, learning_rate=0.2, decay=(0.03, 0.0, 0.0), sweeps=sweeps,
+        **options,
+    )  # fmt: skip
+    assert_agree(fast, slow)
+    np.testing.assert_array_equal(fast[1], items)
+    assert np.abs(fast[0] - users).max() > 0.01
+    if bias:
+        assert (fast[0][:, -1] == 1).all()
+
+
+def test_running_sums_begin_anew_in_every_row(kernel):
+    sums = kernel.running_sums(np.array([0, 2, 2, 5]), np.array([1.0, 2.0, 0.5, 1.0, 4.0]))
+    np.testing.assert_array_equal(sums, [1.0, 3.0, 0.5, 1.5, 5.5])

@@ -57,7 +57,9 @@ def test_loss_falls_and_history_is_complete(annotations):
 
 
 def test_zero_iterations_give_the_initial_factors(annotations):
-    model = VSEens(factors=50, iterations=0, init_scale=0.2, random_state=0)
+    model = VSEens(
+        factors=50, iterations=0, init_scale=0.2, fold_in_users=False, random_state=0
+    )
     model.fit(annotations, show_progress=False)
     assert model.n_iter_ == 0
     assert model.user_factors[:, :50].std() == pytest.approx(0.2, rel=0.02)
@@ -247,7 +249,7 @@ def test_paper_setting():
     expected = {
         "factors": 100, "learning_rate": 0.01, "regularization": 0.01, "init_scale": 0.01,
         "loss": "hinge", "sampler": "adaptive", "selection": "first", "use_bias": False,
-        "rank_scale": 0.3, "iterations": 7,
+        "rank_scale": 0.3, "iterations": 7, "fold_in_users": False,
     }  # fmt: skip
     assert expected.items() <= model.get_params().items()
 
@@ -261,7 +263,8 @@ def test_an_interrupt_keeps_the_finished_epochs(annotations):
     with pytest.warns(UserWarning, match="4 of 50 epochs"), pytest.raises(KeyboardInterrupt):
         model.fit(annotations, show_progress=False, callback=stop)
     assert model.n_iter_ == 4
-    whole = VSEens(factors=6, iterations=4, random_state=0, num_threads=1)
+    # it stops at once, and leaves the images' factors as the training had them
+    whole = VSEens(factors=6, iterations=4, fold_in_users=False, random_state=0, num_threads=1)
     whole.fit(annotations, show_progress=False)
     np.testing.assert_array_equal(model.user_factors, whole.user_factors)
 

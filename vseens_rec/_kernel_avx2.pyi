@@ -15,5 +15,6 @@ from ._kernel_plain import (
     padded_width as padded_width,
     pairs_drawn_together as pairs_drawn_together,
     random_numbers as random_numbers,
+    running_sums as running_sums,
     train as train,
 )

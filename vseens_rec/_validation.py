@@ -39,6 +39,7 @@ PARAMETER_CONSTRAINTS: dict[str, list] = {
     "positive_sampling": [StrOptions({"pairs", "images", "weighted"})],
     "use_bias": ["boolean"],
     "cosine": ["boolean"],
+    "fold_in_users": ["boolean"],
     "compat": [StrOptions({"released"}), None],
     "verify_negative_samples": ["boolean"],
     "init_scale": [Interval(Real, 0, None, closed="left")],
@@ -157,6 +158,17 @@ def check_user_items(estimator, X) -> csr_matrix:
         )
     X = validate_data(estimator, X, **SPARSE_OR_DENSE)
     return _canonical(X, type(estimator).__name__)
+
+
+def check_new_rows(estimator, X) -> csr_matrix:
+    """Check rows of images that a fitted model may not know, and return them canonical."""
+    X = validate_data(estimator, X, reset=False, **SPARSE_OR_DENSE)
+    return canonical(X, type(estimator).__name__)
+
+
+def canonical(X, name: str) -> csr_matrix:
+    """Return a matrix whose shape and type were checked in canonical form; it may be empty."""
+    return _canonical(X, name, allow_empty=True)
 
 
 def check_matrix(X, name: str, argument: str = "X", *, allow_empty: bool = False) -> csr_matrix:

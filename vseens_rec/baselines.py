@@ -172,3 +172,6 @@ class Popularity(VSEens):
         self._remember(matrix)
         if callback is not None:
             callback(0, 0.0, 0, 0)
+
+    def _fold_in_rows(self, matrix: csr_matrix) -> np.ndarray:
+        return np.ones((matrix.shape[0], 1), dtype=self.dtype)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, cos, log
+from typing import Any
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
@@ -48,6 +49,62 @@ class Settings:
     verify_negative_samples: bool
     init_scale: float
     released: bool
+
+    @property
+    def columns(self) -> int:
+        """Columns of a row of factors."""
+        return self.factors + self.use_bias
+
+    def make_sampler(self, n_labels: int, label_counts: Callable[[], np.ndarray]):
+        """Make the kernel's sampler; the number of images of each label is asked for if needed."""
+        weights = None
+        if self.sampler == "popularity":
+            weights = label_counts().astype(np.float64) ** self.popularity_exponent
+        return make_sampler(
+            self.sampler,
+            n_labels,
+            self.columns,
+            rank_scale=self.rank_scale,
+            label_weights=weights,
+            released=self.released,
+        )
+
+    def rank_weights(self, n_labels: int) -> np.ndarray | None:
+        """L(rank) of WARP for the ranks from 0 to n_labels - 1."""
+        if self.loss != "warp":
+            return None
+        return np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
+
+    def learned_columns(self) -> np.ndarray:
+        """Mark with 1 the columns, padding included, that are learned for an image."""
+        learns = np.zeros(kernel.padded_width(self.columns), dtype=np.float32)
+        learns[: self.factors] = 1.0
+        return learns
+
+    def kernel_options(self, n_labels: int) -> dict[str, Any]:
+        """Arguments of the kernel that stay the same throughout the training."""
+        return {
+            "selection": kernel.SELECTIONS[self.selection],
+            "candidates": self.candidates,
+            "max_trials": self.max_trials or max(1, n_labels - 1),
+            "loss": kernel.LOSSES[self.loss],
+            "margin": self.margin,
+            "temperature": self.temperature,
+            "corrected": self.corrected,
+            "regularization_user": self.regularization_user,
+            "regularization_positive": self.regularization_positive,
+            "regularization_negative": self.regularization_negative,
+            "regularize_violating_only": self.regularize_violating_only,
+            "verify": self.verify_negative_samples,
+            "cosine": self.cosine,
+            "auto_group": self.group_size == "auto",
+            "in_turn": self.released,
+        }
+
+
+def threads_for(n_pairs: int, num_threads: int) -> int:
+    """Limit the threads to what the work is worth."""
+    return max(1, min(num_threads, n_pairs // MIN_PAIRS_PER_THREAD))
 
 
 # the code that the paper's authors released calls so many triplets an image an iteration
@@ -96,25 +153,17 @@ class Trainer:
             self.n_pairs = RELEASED_TRIPLETS * len(self.rows)
         self.lengths = lengths
 
-        self.columns = settings.factors + settings.use_bias
         self._init_factors()
-        self.sampler = self._make_sampler()
+        self.sampler = settings.make_sampler(n_labels, self._label_counts)
         # what it took to sort the labels, in pairs
         self.refresh_interval = max(1, ceil(settings.refresh_interval * n_labels * log(n_labels)))
         self.pairs_since_refresh: int | None = None
-        self.rank_weights = None
-        if settings.loss == "warp":
-            self.rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
+        self.rank_weights = settings.rank_weights(n_labels)
         self.running_values = self.row_values = None
         if settings.positive_sampling == "weighted":
             values = user_items.data.astype(np.float64)
-            self.running_values = np.cumsum(values)
-            self.row_values = np.add.reduceat(np.append(values, 0.0), self.indptr[:-1])[self.rows]
-        self.group_size = settings.group_size
-        if self.group_size == "auto":
-            # fresh factors point nowhere: the cosines are 0
-            self.group_size = adaptive_group_size(0.0, 1.0, settings.candidates)
-
+            self.running_values = kernel.running_sums(self.indptr, values)
+            self.row_values = self.running_values[self.indptr[self.rows + 1] - 1]
         self.epochs = 0
         self.history: dict[str, list[float]] = {
             "loss": [],
@@ -124,14 +173,14 @@ class Trainer:
         }
         if settings.group_size == "auto":
             self.history["group_size"] = []
+        self.group_size = last_group_size(settings, self.history)
 
     def _init_factors(self) -> None:
-        settings, width = self.settings, kernel.padded_width(self.columns)
-        self.learns = np.zeros(width, dtype=np.float32)
-        self.learns[: settings.factors] = 1.0
+        settings = self.settings
+        self.learns = settings.learned_columns()
         factors = []
         for stream, n_rows in enumerate(self.shape):
-            array = kernel.aligned_rows(n_rows, width)
+            array = kernel.aligned_rows(n_rows, len(self.learns))
             kernel.fill_normal(
                 array, settings.factors, settings.init_scale, self.seed, stream, self.num_threads
             )
@@ -142,20 +191,8 @@ class Trainer:
         if settings.use_bias:
             self.user_factors[:, settings.factors] = 1.0
 
-    def _make_sampler(self):
-        settings = self.settings
-        weights = None
-        if settings.sampler == "popularity":
-            counts = np.bincount(self.indices, minlength=self.shape[1])
-            weights = counts.astype(np.float64) ** settings.popularity_exponent
-        return make_sampler(
-            settings.sampler,
-            self.shape[1],
-            self.columns,
-            rank_scale=settings.rank_scale,
-            label_weights=weights,
-            released=settings.released,
-        )
+    def _label_counts(self) -> np.ndarray:
+        return np.bincount(self.indices, minlength=self.shape[1])
 
     def train(
         self,
@@ -232,7 +269,6 @@ class Trainer:
         return self.refresh_interval - since
 
     def _call_kernel(self, rows: np.ndarray, draws: np.ndarray | None) -> dict[str, float]:
-        settings = self.settings
         n_pairs = int(self.lengths[rows].sum() if draws is None else draws.sum())
         return kernel.train(
             self.sampler,
@@ -245,27 +281,13 @@ class Trainer:
             self.item_factors,
             self.learns,
             self.rank_weights,
-            selection=kernel.SELECTIONS[settings.selection],
-            candidates=settings.candidates,
+            **self.settings.kernel_options(self.shape[1]),
+            learning_rate=self.settings.learning_rate,
             group_size=self.group_size,
-            max_trials=settings.max_trials or max(1, self.shape[1] - 1),
-            loss=kernel.LOSSES[settings.loss],
-            margin=settings.margin,
-            temperature=settings.temperature,
-            corrected=settings.corrected,
-            learning_rate=settings.learning_rate,
-            regularization_user=settings.regularization_user,
-            regularization_positive=settings.regularization_positive,
-            regularization_negative=settings.regularization_negative,
-            regularize_violating_only=settings.regularize_violating_only,
-            verify=settings.verify_negative_samples,
-            cosine=settings.cosine,
-            auto_group=settings.group_size == "auto",
-            in_turn=settings.released,
             seed=self.seed,
             # the first two streams of the seed made the initial factors
             epoch=self.epochs + 2,
-            n_threads=max(1, min(self.num_threads, n_pairs // MIN_PAIRS_PER_THREAD)),
+            n_threads=threads_for(n_pairs, self.num_threads),
         )
 
     def _close_epoch(self, counts: dict[str, float], seconds: float) -> None:
@@ -292,8 +314,9 @@ class Trainer:
 
     def take_factors(self, dtype) -> tuple[np.ndarray, np.ndarray]:
         """Give the factors away, contiguous and without the padding; training is over then."""
-        users = _without_padding(self.user_factors, self.columns).astype(dtype, copy=False)
-        items = _without_padding(self.item_factors, self.columns).astype(dtype, copy=False)
+        columns = self.settings.columns
+        users = _without_padding(self.user_factors, columns).astype(dtype, copy=False)
+        items = _without_padding(self.item_factors, columns).astype(dtype, copy=False)
         del self.user_factors, self.item_factors
         return users, items
 
@@ -312,6 +335,16 @@ def adaptive_group_size(alignment: float, uniformity: float, candidates: int) ->
     """
     share = cos(max(0.0, alignment + uniformity) ** 1.25)
     return int(np.clip(int(share * candidates) + 1, 1, candidates - 1))
+
+
+def last_group_size(settings: Settings, history: dict[str, list[float]]) -> int:
+    """Negatives that the "group" selection keeps, in the last epoch if they change."""
+    if settings.group_size != "auto":
+        return int(settings.group_size)
+    if history["group_size"]:
+        return int(history["group_size"][-1])
+    # fresh factors point nowhere: the cosines are 0
+    return adaptive_group_size(0.0, 1.0, settings.candidates)
 
 
 def _without_padding(padded: np.ndarray, columns: int) -> np.ndarray:

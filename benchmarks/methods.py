@@ -1,0 +1,111 @@
+"""The methods of the paper at settings tuned with one budget, and what each setting is worth.
+
+    python benchmarks/methods.py --data FOLDER [--sets mirflickr25k harrison emoji] [--trials 24]
+
+FOLDER holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz. MIRFlickr-25k
+is at press.liacs.nl/mirflickr, HARRISON at github.com/minstone/HARRISON-Dataset; emoji come with
+the package. One label of every image is held out for the test, and one more of what is left for
+validation, which alone chooses among random settings. Writes methods.csv, every fit in a row, and
+prints a table of the chosen ones and, for every parameter, the best validation figure by value.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+from implicit.recommender_base import ModelFitError
+from scipy.sparse import load_npz
+
+from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, Popularity, VSEens
+from vseens_rec.datasets import load_emoji
+from vseens_rec.metrics import ranking_metrics
+from vseens_rec.model_selection import leave_one_out_split
+
+FILES = {"mirflickr25k": "mirflickr25k/tags_all.npz", "harrison": "harrison/all.npz"}
+EVERY = {
+    "learning_rate": [0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
+    "regularization": [0.0, 0.003, 0.01, 0.03, 0.06],
+    "init_scale": [0.01, 0.03, 0.1, 0.3],
+    "iterations": [20, 50, 100],
+    "use_bias": [False, True],
+}
+MARGIN = {"margin": [0.3, 1.0, 3.0]}
+RANKS = {"rank_scale": [0.005, 0.02, 0.05, 0.1, 0.3]}
+METHODS = {
+    "VSE-ens (hinge)": (VSEens.paper, {"regularize": ["all", "violating"], **MARGIN, **RANKS}),
+    "NaiveRank": (NaiveRank.paper, {"regularize": ["all", "violating"], **MARGIN, **RANKS}),
+    "WARP": (WARP.paper, {"max_trials": [20, 100], **MARGIN}),
+    "Opt-AUC": (BPR.paper, {}),
+    "AoBPR": (AoBPR.paper, RANKS),
+    "DNS": (DNS.paper, {"candidates": [2, 4, 8, 16]}),
+}
+
+
+def settings_of(method, n_trials):
+    """Random settings, after that of the paper."""
+    grid = EVERY | METHODS[method][1]
+    generator = np.random.default_rng(0)
+    yield {}
+    for _ in range(n_trials - 1):
+        yield {name: values[generator.integers(len(values))] for name, values in grid.items()}
+
+
+def measure(model, train, held_out):
+    """NDCG@10 and Recall@10 of a model fitted here; zeros where it diverges."""
+    try:
+        model.fit(train, show_progress=False)
+    except ModelFitError:
+        return 0.0, 0.0
+    return tuple(ranking_metrics(model, train, held_out, ["ndcg@10", "recall@10"]).values())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sets", nargs="+", default=[*FILES, "emoji"])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with open(options.out / "methods.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["data", "method", "part", "ndcg@10", "recall@10", "setting"])
+        for data in options.sets:
+            matrix = (
+                load_emoji().matrix if data == "emoji" else load_npz(options.data / FILES[data])
+            )
+            train, test = leave_one_out_split(matrix, random_state=0)
+            inner, validation = leave_one_out_split(train, random_state=1)
+            figures = measure(Popularity(), train, test)
+            print(f"\n{data}: popularity {figures[0]:.3f} {figures[1]:.3f} (NDCG@10 Recall@10)")
+            for method in options.methods:
+                best, by_value = (-1.0, {}), {}
+                for setting in settings_of(method, options.trials):
+                    model = METHODS[method][0](
+                        random_state=0, num_threads=options.threads, **setting
+                    )
+                    ndcg, recall = measure(model, inner, validation)
+                    writer.writerow([data, method, "validation", ndcg, recall, setting])
+                    file.flush()
+                    best = max(best, (ndcg, setting), key=lambda pair: pair[0])
+                    for name, value in setting.items():
+                        key = (name, value)
+                        by_value[key] = max(by_value.get(key, 0.0), ndcg)
+                print(f"{method}: best on validation {best[0]:.3f}")
+                for title, setting in (("paper's", {}), ("tuned", best[1])):
+                    model = METHODS[method][0](
+                        random_state=0, num_threads=options.threads, **setting
+                    )
+                    ndcg, recall = measure(model, train, test)
+                    writer.writerow([data, method, "test", ndcg, recall, setting])
+                    print(f"    {title:8} NDCG@10 {ndcg:.3f} Recall@10 {recall:.3f}  {setting}")
+                for name in dict.fromkeys(name for name, _ in by_value):
+                    values = {v: f"{n:.3f}" for (key, v), n in by_value.items() if key == name}
+                    print(f"    best by {name}: {values}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
