@@ -81,7 +81,7 @@ LEARNERS = {
     "cosine": VSEens(
         factors=64, loss="softmax", selection="group", candidates=16, group_size="auto",
         cosine=True, use_bias=False, margin=0.2, temperature=0.05, learning_rate=0.01,
-        regularization=0,
+        regularization=0, fold_in_users=False,
     ),
     "self-embedded skip-gram": VSEens(
         factors=64, loss="sgns", candidates=5, positive_sampling="weighted"

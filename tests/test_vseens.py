@@ -57,9 +57,7 @@ def test_loss_falls_and_history_is_complete(annotations):
 
 
 def test_zero_iterations_give_the_initial_factors(annotations):
-    model = VSEens(
-        factors=50, iterations=0, init_scale=0.2, fold_in_users=False, random_state=0
-    )
+    model = VSEens(factors=50, iterations=0, init_scale=0.2, fold_in_users=False, random_state=0)
     model.fit(annotations, show_progress=False)
     assert model.n_iter_ == 0
     assert model.user_factors[:, :50].std() == pytest.approx(0.2, rel=0.02)

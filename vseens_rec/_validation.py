@@ -166,6 +166,11 @@ def check_new_rows(estimator, X) -> csr_matrix:
     return canonical(X, type(estimator).__name__)
 
 
+def check_features(estimator, X) -> None:
+    """Check the number of columns, and their names, against those of the fit."""
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+
+
 def canonical(X, name: str) -> csr_matrix:
     """Return a matrix whose shape and type were checked in canonical form; it may be empty."""
     return _canonical(X, name, allow_empty=True)

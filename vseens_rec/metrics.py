@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 
 from . import _validation
 from ._native import effective_threads, kernel
+from .model_selection import hide_one_label
 
-__all__ = ["METRICS", "ranking_metrics"]
+__all__ = ["METRICS", "ranking_metrics", "ranking_scorer"]
 
 # scores that are asked of a function or a model at once
 SCORES_IN_BLOCK = 4_000_000
@@ -179,6 +180,89 @@ def ranking_metrics(
             result[metric.name] = np.full(n_images, np.nan)
             result[metric.name][rows] = measured[metric.name]
     return result
+
+
+def ranking_scorer(*metrics: str) -> "RankingScorer":
+    """Make a scorer for the ``scoring`` of scikit-learn.
+
+    Called as ``scorer(estimator, X, y)``. With a matrix `y`, `X` is what is known of the images
+    and `y` what was held out of it; without, every image hides one label, which is then
+    looked for among those it does not have. Images are folded in (`VSEens.transform`), unless `X`
+    is the matrix of the fit.
+
+    Parameters
+    ----------
+    *metrics : str
+        Names as in `ranking_metrics`. For all of them a larger value is better.
+
+    Returns
+    -------
+    callable
+        Returns a float for one metric, and for several a dict, as scikit-learn takes for
+        several figures of one model: ``GridSearchCV(..., scoring=ranking_scorer("ndcg@10",
+        "recall@10"), refit="ndcg@10")``.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from vseens_rec import VSEens
+    >>> from vseens_rec.datasets import load_emoji
+    >>> from vseens_rec.metrics import ranking_scorer
+    >>> scores = cross_val_score(
+    ...     VSEens(factors=8, iterations=20, random_state=0), load_emoji().matrix,
+    ...     scoring=ranking_scorer("recall@10"), cv=2)
+    >>> bool((scores > 0.2).all())
+    True
+    """
+    return RankingScorer(metrics)
+
+
+class RankingScorer:
+    """What `ranking_scorer` makes."""
+
+    def __init__(self, metrics: Iterable[str]):
+        self.metrics = tuple(metric.name for metric in parse_metrics(metrics))
+
+    def __call__(self, estimator: Any, X, y=None) -> float | dict[str, float]:
+        """Measure a fitted estimator."""
+        found = held_out_metrics(estimator, X, y, self.metrics)
+        return found[self.metrics[0]] if len(self.metrics) == 1 else found
+
+    def __repr__(self) -> str:
+        return f"ranking_scorer({', '.join(map(repr, self.metrics))})"
+
+
+def held_out_metrics(estimator: Any, X, y, metrics: Iterable[str]) -> dict[str, float]:
+    """Measure a fitted estimator, or the last step of a pipeline, as `ranking_scorer` says."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    while hasattr(estimator, "steps"):
+        if len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        estimator = estimator[-1]
+    name = type(estimator).__name__
+    observed = _validation.check_matrix(X, name, allow_empty=True)
+    if y is None or (np.ndim(y) != 2 and not issparse(y)):
+        observed, held_out = hide_one_label(observed)
+    else:
+        held_out = _validation.check_matrix(y, name, "y")
+        if held_out.shape != observed.shape:
+            raise ValueError(
+                f"X has shape {observed.shape} and y {held_out.shape}: y holds the labels that "
+                "were held out of the images in X, of the same shape"
+            )
+    factors_of = getattr(estimator, "factors_of", None)
+    if factors_of is None:
+        return ranking_metrics(estimator, observed, held_out, metrics)
+    asked = np.flatnonzero(np.diff(held_out.indptr))
+    model = _Factors(factors_of(observed, asked), estimator.item_factors)
+    return ranking_metrics(
+        model, observed[asked], held_out[asked], metrics, num_threads=estimator.num_threads
+    )
+
+
+class _Factors(NamedTuple):
+    user_factors: np.ndarray
+    item_factors: np.ndarray
 
 
 def _without_known(

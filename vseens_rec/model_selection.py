@@ -1,11 +1,11 @@
 """Splits of the stored pairs of a matrix into what is learned from and what is asked for."""
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 
 from . import _validation
 
-__all__ = ["leave_one_out_split"]
+__all__ = ["Holdout", "fraction_split", "leave_k_out_split", "leave_one_out_split"]
 
 
 def leave_one_out_split(X, random_state=None) -> tuple[csr_matrix, csr_matrix]:
@@ -44,6 +44,177 @@ def leave_one_out_split(X, random_state=None) -> tuple[csr_matrix, csr_matrix]:
     chosen = matrix.indptr[:-1][several] + generator.integers(0, lengths[several])
     held_out = np.zeros(matrix.nnz, dtype=bool)
     held_out[chosen] = True
+    return _part(matrix, ~held_out), _part(matrix, held_out)
+
+
+def leave_k_out_split(X, k: int = 1, random_state=None) -> tuple[csr_matrix, csr_matrix]:
+    """Hold out k random labels of every image that has more than k.
+
+    Differs from implicit's function of this name in what comes back for the other images: they
+    keep all their labels in `train` here.
+
+    Parameters
+    ----------
+    X : sparse matrix or array-like of shape (n_images, n_labels)
+        Values > 0 are the labels of the images. It is not changed.
+    k : int, default=1
+        Labels to hold out of an image.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the choice.
+
+    Returns
+    -------
+    train, test : csr_matrix of shape (n_images, n_labels)
+        Disjoint; together they hold every positive of `X` with its value. Images with k labels or
+        fewer keep them in `train` and have nothing in `test`.
+
+    Raises
+    ------
+    ValueError
+        `X` is not a matrix of finite values >= 0 with a positive among them, or k is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vseens_rec.model_selection import leave_k_out_split
+    >>> X = np.array([[1, 1, 1, 0], [0, 0, 1, 1]])
+    >>> train, test = leave_k_out_split(X, k=2, random_state=0)
+    >>> train.getnnz(axis=1).tolist(), test.getnnz(axis=1).tolist()
+    ([1, 2], [2, 0])
+    """
+    k = _validation.check_n(k, "k")
+    matrix = _validation.check_matrix(X, "leave_k_out_split")
+    counts = np.where(np.diff(matrix.indptr) > k, k, 0)
+    return _split(matrix, counts, random_state)
+
+
+def fraction_split(X, test_fraction: float = 0.2, random_state=None):
+    """Hold out a fraction of the labels of every image, at random.
+
+    Parameters
+    ----------
+    X : sparse matrix or array-like of shape (n_images, n_labels)
+        Values > 0 are the labels of the images. It is not changed.
+    test_fraction : float, default=0.2
+        Share of an image's labels to hold out, above 0 and below 1. An image with m labels
+        gives m * test_fraction of them, rounded up or down at random so that the mean is right,
+        and keeps one at least.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the choice.
+
+    Returns
+    -------
+    train, test : csr_matrix of shape (n_images, n_labels)
+        Disjoint; together they hold every positive of `X` with its value.
+
+    Raises
+    ------
+    ValueError
+        `X` is not a matrix of finite values >= 0 with a positive among them, or `test_fraction`
+        is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vseens_rec.model_selection import fraction_split
+    >>> train, test = fraction_split(np.ones((3, 10)), test_fraction=0.3, random_state=0)
+    >>> test.getnnz(axis=1).tolist()
+    [3, 3, 3]
+    """
+    fraction = _validation.check_positive(test_fraction, "test_fraction")
+    if fraction >= 1:
+        raise ValueError(f"test_fraction must be below 1, got {test_fraction}")
+    matrix = _validation.check_matrix(X, "fraction_split")
+    generator = np.random.default_rng(_validation.seed_from(random_state))
+    lengths = np.diff(matrix.indptr)
+    expected = lengths * fraction
+    # products such as 10 * 0.3 are meant as whole numbers
+    counts = np.floor(expected + 1e-9)
+    counts += generator.random(len(lengths)) < expected - counts
+    return _split(matrix, np.minimum(counts.astype(np.int64), lengths - 1), generator)
+
+
+class Holdout:
+    """Splitter for ``cv``: one split in which all rows train and all rows are scored.
+
+    For searches over held-out labels of the same images, ``search.fit(X_train, y=X_held_out)``:
+    the model learns from the rows of X_train and is scored on those of X_held_out.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from vseens_rec import VSEens
+    >>> from vseens_rec.datasets import load_emoji
+    >>> from vseens_rec.model_selection import Holdout, leave_one_out_split
+    >>> train, held_out = leave_one_out_split(load_emoji().matrix, random_state=0)
+    >>> search = GridSearchCV(
+    ...     VSEens(factors=8, random_state=0), {"iterations": [1, 20]}, cv=Holdout()
+    ... )
+    >>> search.fit(train, y=held_out).best_params_
+    {'iterations': 20}
+    """
+
+    def split(self, X, y=None, groups=None):
+        """Yield the one pair of row numbers for training and scoring: all, twice."""
+        if np.ndim(y) != 2 and not issparse(y):
+            raise ValueError(
+                "Holdout needs the matrix of held-out labels: search.fit(X_train, y=X_held_out), "
+                "or a cv such as 5 to score unseen images"
+            )
+        rows = np.arange(X.shape[0])
+        yield rows, rows
+
+    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+        """Return 1."""
+        return 1
+
+
+def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
+    """Hide one label of every row that has two or more, chosen by the labels of the row alone.
+
+    The label is that with the largest hash of (the row's sorted labels, the label), so the same
+    one whatever the other rows and the order are.
+
+    Parameters
+    ----------
+    matrix : csr_matrix
+        Canonical: sorted, without duplicates, every stored value > 0.
+
+    Returns
+    -------
+    observed, hidden : csr_matrix
+        Rows of `matrix` with two labels or more.
+    """
+    matrix = matrix[np.flatnonzero(np.diff(matrix.indptr) >= 2)]
+    if not matrix.shape[0]:
+        raise ValueError(
+            "score hides one label of every image with two or more, but X has no such image: pass "
+            "the held-out labels as y"
+        )
+    starts = matrix.indptr[:-1]
+    of_label = _mix(matrix.indices.astype(np.uint64) + np.uint64(1))
+    of_row = _mix(np.add.reduceat(of_label, starts))
+    values = _mix(of_label ^ np.repeat(of_row, np.diff(matrix.indptr)))
+    largest = np.repeat(np.maximum.reduceat(values, starts), np.diff(matrix.indptr))
+    hidden = values == largest
+    return _part(matrix, ~hidden), _part(matrix, hidden)
+
+
+def _mix(numbers: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser, one to one on 64 bits."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def _split(matrix: csr_matrix, counts: np.ndarray, random_state) -> tuple[csr_matrix, csr_matrix]:
+    """Hold out so many random labels of every row."""
+    generator = np.random.default_rng(_validation.seed_from(random_state))
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    shuffled = np.lexsort((generator.random(matrix.nnz), rows))
+    place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
+    held_out = np.empty(matrix.nnz, dtype=bool)
+    held_out[shuffled] = place < counts[rows]
     return _part(matrix, ~held_out), _part(matrix, held_out)
 
 

@@ -18,6 +18,7 @@ from threadpoolctl import ThreadpoolController
 from . import _validation, persistence
 from ._native import effective_threads
 from .fold_in import FoldIn, padded
+from .metrics import held_out_metrics
 from .training import Settings, Trainer, last_group_size
 
 # what fold-in needs of a model, made at its first use; not part of the model's own state
@@ -484,6 +485,60 @@ class VSEens(
         """
         check_is_fitted(self)
         return self._fold_in_rows(_validation.check_new_rows(self, X))
+
+    def score(self, X, y=None) -> float:
+        """Measure how high held-out labels rank: NDCG@10 over all labels that an image lacks.
+
+        Parameters
+        ----------
+        X : sparse matrix or array-like of shape (n_images, n_labels)
+            The labels that are known of the images (values > 0). Where this is the matrix of the
+            fit, the learned factors are used, otherwise those of `transform`.
+        y : sparse matrix or array-like of shape (n_images, n_labels), optional
+            The labels held out of `X`. Without a matrix here, each image hides one label, chosen by
+            a hash of its labels, and is folded in from the rest; images with fewer than
+            two labels are left out.
+
+        Returns
+        -------
+        float
+            The mean over the images with a held-out label.
+
+        Raises
+        ------
+        ValueError
+            Shapes do not agree, or there is nothing to hold out.
+
+        See Also
+        --------
+        vseens_rec.metrics.ranking_scorer : The same with other measures.
+        """
+        check_is_fitted(self)
+        _validation.check_features(self, X)
+        return held_out_metrics(self, X, y, ["ndcg@10"])["ndcg@10"]
+
+    def factors_of(self, matrix: csr_matrix, rows: np.ndarray) -> np.ndarray:
+        """Return the factors of some rows of a matrix: learned, if it is the matrix of the fit.
+
+        Parameters
+        ----------
+        matrix : csr_matrix of shape (n_images, n_labels)
+            Canonical: sorted, without duplicates, every stored value > 0.
+        rows : ndarray of int
+            Rows whose factors are wanted.
+
+        Returns
+        -------
+        ndarray of shape (len(rows), factors + use_bias)
+        """
+        if (
+            "_liked_indptr" in self.__dict__
+            and matrix.shape[0] == len(self.user_factors)
+            and np.array_equal(matrix.indptr, self._liked_indptr)
+            and np.array_equal(matrix.indices, self._liked_indices)
+        ):
+            return self.user_factors[rows]
+        return self._fold_in_rows(matrix[rows])
 
     @property
     def _n_features_out(self) -> int:
