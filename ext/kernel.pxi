@@ -868,6 +868,67 @@ def train(
     }
 
 
+def fold_label(
+    float[::1] out not None,
+    const float[:, ::1] user_factors not None,
+    const int32_t[::1] images not None,
+    const double[::1] others not None,
+    const double[::1] gates not None,
+    const int64_t[::1] starts not None,
+    const float[::1] learns not None,
+    *,
+    int loss, double margin, double temperature, double learning_rate,
+    double regularization_positive, double regularization_negative, double negative_weight,
+    bint cosine
+):
+    """Learn the factors of one label from given comparisons, the factors of images fixed.
+
+    out : INOUT (stride,), padded and aligned; in the end the mean after each of the later sweeps
+    user_factors : IN, padded and aligned
+    images, others, gates : IN, one value a comparison: the image, the score of the label compared
+        with, and what the label's own score has to reach to count as its negative; not a
+        number where the label is the positive
+    starts : IN, the first comparison of every sweep, and the number of all
+    learns : IN (stride,), ones
+    negative_weight : of the comparisons in which the label is the negative
+    """
+    cdef Loss settings
+    cdef Py_ssize_t stride = user_factors.shape[1], sweeps = starts.shape[0] - 1, sweep, t
+    cdef const float* user
+    cdef float* label = &out[0]
+    cdef float[:, ::1] mean = aligned_rows(1, stride)
+    cdef double score, slope, decay, kept = 0
+    settings.kind = <LossKind> loss
+    settings.margin = margin
+    settings.temperature = temperature
+    with nogil:
+        for sweep in range(sweeps):
+            for t in range(starts[sweep], starts[sweep + 1]):
+                user = &user_factors[images[t], 0]
+                score = vr_dot(label, user, stride)
+                if gates[t] == gates[t]:
+                    if score < gates[t]:
+                        continue
+                    list_loss(&settings, others[t], &score, 1, NULL, &slope, &decay)
+                    slope *= -negative_weight
+                    decay = regularization_negative * negative_weight
+                else:
+                    list_loss(&settings, score, &others[t], 1, NULL, &decay, &slope)
+                    decay = regularization_positive
+                vr_add_masked(
+                    label, user, &learns[0], <float> (learning_rate * slope),
+                    <float> min(0.5, learning_rate * decay), stride,
+                )
+                if cosine:
+                    normalise(label, <uint32_t> stride)
+            if 2 * sweep >= sweeps - 1:
+                vr_add_masked(&mean[0, 0], label, &learns[0], 1, 0, stride)
+                kept += 1
+        vr_add_masked(label, &mean[0, 0], &learns[0], <float> (1 / kept), 1, stride)
+        if cosine:
+            normalise(label, <uint32_t> stride)
+
+
 # the quantile function of the normal distribution in single precision: M. Giles, Approximating
 # the erfinv function, GPU Computing Gems 2 (2011)
 cdef inline float normal_quantile(float unit) noexcept nogil:

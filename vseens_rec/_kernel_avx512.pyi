@@ -10,6 +10,7 @@ from ._kernel_plain import (
     alias_table as alias_table,
     aligned_rows as aligned_rows,
     fill_normal as fill_normal,
+    fold_label as fold_label,
     label_panels as label_panels,
     loss_and_slopes as loss_and_slopes,
     padded_width as padded_width,

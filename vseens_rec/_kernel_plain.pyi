@@ -124,6 +124,24 @@ def train(
     n_threads: int,
     sweeps: int = 0,
 ) -> dict[str, float]: ...
+def fold_label(
+    out: NDArray[np.float32],
+    user_factors: NDArray[np.float32],
+    images: NDArray[np.int32],
+    others: NDArray[np.float64],
+    gates: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    learns: NDArray[np.float32],
+    *,
+    loss: int,
+    margin: float,
+    temperature: float,
+    learning_rate: float,
+    regularization_positive: float,
+    regularization_negative: float,
+    negative_weight: float,
+    cosine: bool,
+) -> None: ...
 def fill_normal(
     out: NDArray[np.float32],
     columns: int,

@@ -40,6 +40,12 @@ PARAMETER_CONSTRAINTS: dict[str, list] = {
     "use_bias": ["boolean"],
     "cosine": ["boolean"],
     "fold_in_users": ["boolean"],
+    "warm_start": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "scoring": [str],
     "compat": [StrOptions({"released"}), None],
     "verify_negative_samples": ["boolean"],
     "init_scale": [Interval(Real, 0, None, closed="left")],
@@ -245,6 +251,13 @@ def check_ids(ids, n: int, argument: str, what: str) -> int | np.ndarray:
     return int(array) if scalar else array.astype(np.int64)
 
 
+def check_unique(ids: np.ndarray, argument: str) -> None:
+    """Check that no id comes twice."""
+    values, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"{argument} has {int(values[counts > 1][0])} more than once")
+
+
 def check_n(N: Any, argument: str = "N") -> int:
     """Check the length of a list of recommendations, or another number of things."""
     if isinstance(N, (bool, np.bool_)) or not isinstance(N, Integral):
@@ -313,8 +326,10 @@ def check_exclusions(exclude, n_rows: int, n_labels: int) -> tuple[np.ndarray, n
     return rows.indptr.astype(np.int64), indices.astype(np.int32, copy=False)
 
 
-def check_rows(user_items, n_rows: int, n_labels: int, argument: str = "user_items") -> csr_matrix:
-    """Check the rows that belong to the ids of a call."""
+def check_rows(
+    user_items, n_rows: int, n_labels: int, argument: str = "user_items", what: str = "labels"
+) -> csr_matrix:
+    """Check the rows that belong to the ids of a call, with `n_labels` columns of `what`."""
     if not issparse(user_items):
         user_items = np.asarray(user_items)
         if user_items.ndim != 2:
@@ -328,7 +343,7 @@ def check_rows(user_items, n_rows: int, n_labels: int, argument: str = "user_ite
         if shape[0] == n_labels:
             hint = f"; it looks transposed: pass {argument}.T.tocsr()"
         raise ValueError(
-            f"{argument} has shape {shape}, but the model has {n_labels} labels (columns){hint}"
+            f"{argument} has shape {shape}, but the model has {n_labels} {what} (columns){hint}"
         )
     if shape[0] != n_rows:
         raise ValueError(

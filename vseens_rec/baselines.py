@@ -175,3 +175,10 @@ class Popularity(VSEens):
 
     def _fold_in_rows(self, matrix: csr_matrix) -> np.ndarray:
         return np.ones((matrix.shape[0], 1), dtype=self.dtype)
+
+    def _fold_in_labels(self, ids, item_users, users, known) -> np.ndarray:
+        return np.diff(item_users.indptr).astype(self.dtype)[:, None]
+
+    def _has_bias(self) -> bool:
+        # the only column is 1 for every image
+        return True

@@ -1,5 +1,7 @@
 """Factors of images that were not trained on, from their labels, with the labels' factors fixed."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.sparse import csr_matrix
 
@@ -8,18 +10,27 @@ from .training import MAX_PAIRS_PER_CALL, Settings, threads_for
 
 # passes over the labels of an image; the result is the mean after each of the later half
 SWEEPS = 20
+# comparisons in a pass in which a label is the negative: where it would be more often, each of
+# these has more weight
+MOST_NEGATIVES = 2000
+# draws whose rank is looked up to know how hard a sampler's negatives are
+RANKED_DRAWS = 300
 # one seed for all: the random numbers of an image depend on its labels alone
 SEED = 1801_01632
 
 
-def step_size(settings: Settings, item_factors: np.ndarray, rank_weights) -> float:
+def variance_of(settings: Settings, item_factors: np.ndarray) -> float:
+    """Sum the variances of the factors over the labels."""
+    return float(item_factors[:, : settings.factors].astype(np.float64).var(axis=0).sum())
+
+
+def step_size(settings: Settings, variance: float, rank_weights) -> float:
     """Choose a step that moves scores by as much, whatever the scale of the labels' factors.
 
     A step on a positive and a negative changes the difference of their scores by the step times
     their squared distance, which is on average twice the sum of the variances of the factors. What
     is best in these units was found by measurement for every loss.
     """
-    variance = float(item_factors[:, : settings.factors].astype(np.float64).var(axis=0).sum())
     if not variance > 0:
         return settings.learning_rate
     margin = settings.margin if settings.margin > 0 else 1.0
@@ -68,7 +79,8 @@ class FoldIn:
         self.sampler = sampler
         self.group_size = group_size
         self.rank_weights = settings.rank_weights(len(item_factors))
-        self.learning_rate = step_size(settings, item_factors, self.rank_weights)
+        self.variance = variance_of(settings, item_factors)
+        self.learning_rate = step_size(settings, self.variance, self.rank_weights)
         sampler.refresh(item_factors, num_threads)
 
     def agrees_with(self, settings: Settings, item_factors: np.ndarray) -> bool:
@@ -79,6 +91,99 @@ class FoldIn:
             and item_factors.shape == (len(self.item_factors), columns)
             and np.array_equal(self.item_factors[:, :columns], item_factors)
         )
+
+    def items(
+        self,
+        item_users: csr_matrix,
+        itemids: np.ndarray,
+        user_factors: np.ndarray,
+        known: csr_matrix,
+        trials: float,
+        num_threads: int,
+    ) -> np.ndarray:
+        """Compute the padded factors of labels from the images that have them.
+
+        A label is compared as in the training: as the positive of each of its images, with labels
+        that the sampler draws for the image; and as the negative of other images, as often as the
+        sampler would draw it if it were among the labels.
+
+        Parameters
+        ----------
+        item_users : csr_matrix of shape (n, n_images)
+            Canonical; the images of each label. A label without images stays zero.
+        itemids : ndarray of int of shape (n,)
+            Their numbers, so that a known label is not compared with itself.
+        user_factors : ndarray of float32
+            Padded and aligned.
+        known : csr_matrix of shape (n_images, n_labels)
+            The labels that images have, as in the training.
+        trials : float
+            Mean number of labels drawn for a positive, as the last epoch counted.
+        num_threads : int
+            Upper limit of the threads that draw.
+        """
+        out = kernel.aligned_rows(item_users.shape[0], self.item_factors.shape[1])
+        ones = np.ones(out.shape[1], dtype=np.float32)
+        norms = np.einsum("ij,ij->i", user_factors, user_factors, dtype=np.float64)
+        rate = self.learning_rate * self.variance / max(norms.mean(), 1e-30)
+        images_of_pairs = np.repeat(
+            np.arange(known.shape[0], dtype=np.int32), np.diff(known.indptr)
+        )
+        mean_rank = 1.0
+        if self.settings.sampler in ("adaptive", "exact"):
+            generator = np.random.default_rng(SEED)
+            mean_rank = _Comparisons(
+                self, user_factors, known, generator, num_threads
+            ).mean_rank_of_draws()
+        for place, itemid in enumerate(itemids):
+            start, stop = item_users.indptr[place : place + 2]
+            images = item_users.indices[start:stop].astype(np.int32)
+            if not len(images):
+                continue
+            generator = np.random.default_rng([SEED, *images.tolist()])
+            negatives, weight = self._negatives_of(len(images), known, trials, mean_rank)
+            comparisons = _Comparisons(self, user_factors, known, generator, num_threads)
+            positive = comparisons.as_positive(images, itemid)
+            negative = comparisons.as_negative(images, itemid, images_of_pairs, negatives)
+            sweep = np.concatenate([positive.sweep, negative.sweep])
+            order = np.lexsort((generator.random(len(sweep)), sweep))
+            kernel.fold_label(
+                out[place],
+                user_factors,
+                np.concatenate([positive.images, negative.images])[order],
+                np.concatenate([positive.others, negative.others])[order],
+                np.concatenate([positive.gates, negative.gates])[order],
+                np.searchsorted(sweep[order], np.arange(SWEEPS + 1)),
+                ones,
+                loss=kernel.LOSSES[self.settings.loss],
+                margin=self.settings.margin,
+                temperature=self.settings.temperature,
+                learning_rate=rate,
+                regularization_positive=self.settings.regularization_positive,
+                regularization_negative=self.settings.regularization_negative,
+                negative_weight=weight,
+                cosine=self.settings.cosine,
+            )
+        return out
+
+    def _negatives_of(
+        self, n_images: int, known: csr_matrix, trials: float, mean_rank: float
+    ) -> tuple[int, float]:
+        """How often a pass of training draws the label as a candidate, and the weight of one."""
+        settings, n_labels = self.settings, known.shape[1]
+        share = 1 / n_labels
+        if settings.sampler in ("adaptive", "exact"):
+            # taken as in proportion to the chance of scoring higher than a label that was drawn,
+            # which is exact for an exponential law of ranks; that chance is left to the gate, and
+            # over all labels it sums to the mean rank of those drawn
+            share = 1 / mean_rank
+        elif settings.sampler == "popularity":
+            counts = np.bincount(known.indices, minlength=n_labels).astype(np.float64)
+            weights = counts**settings.popularity_exponent
+            share = n_images**settings.popularity_exponent / weights.sum()
+        expected = known.nnz * max(1.0, trials) * share
+        drawn = max(1, min(MOST_NEGATIVES, round(expected)))
+        return drawn, expected / drawn
 
     def users(
         self, user_items: csr_matrix, num_threads: int, out: np.ndarray | None = None
@@ -141,6 +246,99 @@ class FoldIn:
             )
             start = stop
         return out
+
+
+class _Terms(NamedTuple):
+    sweep: np.ndarray
+    images: np.ndarray
+    others: np.ndarray
+    gates: np.ndarray
+
+
+class _Comparisons:
+    """Scores that a label is compared with, drawn as the training draws them."""
+
+    def __init__(self, folder: FoldIn, user_factors, known, generator, num_threads):
+        self.folder, self.user_factors, self.known = folder, user_factors, known
+        self.generator, self.num_threads = generator, num_threads
+
+    def draw(self, images: np.ndarray, size: int) -> np.ndarray:
+        """Draw negatives for images; -1 for those that have every label."""
+        rows = self.known[images]
+        out = np.empty((len(images), size), dtype=np.int32)
+        if len(images):
+            self.folder.sampler.draw(
+                self.rows(images),
+                out,
+                rows.indptr.astype(np.int64),
+                rows.indices if rows.nnz else np.zeros(1, np.int32),
+                int(self.generator.integers(2**63)),
+                0,
+                threads_for(out.size, self.num_threads),
+            )
+        return out
+
+    def rows(self, images: np.ndarray) -> np.ndarray:
+        """Copy rows of images, aligned."""
+        rows = kernel.aligned_rows(len(images), self.user_factors.shape[1])
+        rows[:] = self.user_factors[images]
+        return rows
+
+    def scores(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Score pairs of images and labels."""
+        return np.einsum(
+            "ij,ij->i",
+            self.user_factors[images],
+            self.folder.item_factors[labels],
+            dtype=np.float64,
+        )
+
+    def mean_rank_of_draws(self) -> float:
+        """Estimate the mean number of labels that score as high as one that is drawn."""
+        images = np.flatnonzero(np.diff(self.known.indptr)).astype(np.int32)
+        images = self.generator.choice(images, size=min(len(images), RANKED_DRAWS))
+        ranks = []
+        for image, label in zip(images, self.draw(images, 1)[:, 0], strict=True):
+            scores = self.folder.item_factors @ self.user_factors[image]
+            ranks.append((scores >= scores[label]).sum())
+        return float(np.mean(ranks))
+
+    def as_positive(self, images: np.ndarray, itemid: int) -> _Terms:
+        """Compare with a negative for each image and pass."""
+        drawn = self.draw(images, SWEEPS)
+        sweep = np.broadcast_to(np.arange(SWEEPS), drawn.shape)
+        repeated = np.broadcast_to(images[:, None], drawn.shape)
+        usable = (drawn >= 0) & (drawn != itemid)
+        sweep, repeated, drawn = sweep[usable], repeated[usable], drawn[usable]
+        return _Terms(sweep, repeated, self.scores(repeated, drawn), np.full(len(sweep), np.nan))
+
+    def as_negative(
+        self, images: np.ndarray, itemid: int, images_of_pairs: np.ndarray, n: int
+    ) -> _Terms:
+        """Compare with positives of other images, where the label would have been drawn."""
+        settings = self.folder.settings
+        pairs = self.generator.integers(len(images_of_pairs), size=n * SWEEPS)
+        sweep = np.repeat(np.arange(SWEEPS), n)
+        others, positives = images_of_pairs[pairs], self.known.indices[pairs]
+        usable = ~np.isin(others, images) & (positives != itemid)
+        sweep, others, positives = sweep[usable], others[usable], positives[usable]
+        gates = np.full(len(others), -np.inf)
+        ranked = settings.sampler in ("adaptive", "exact")
+        rivals = 0
+        if settings.selection in ("hardest", "group"):
+            rivals = settings.candidates - 1
+        if len(others) and (ranked or rivals):
+            drawn = self.draw(others, ranked + rivals)
+            scores = np.stack(
+                [np.where(labels >= 0, self.scores(others, labels), -np.inf) for labels in drawn.T]
+            )
+            if ranked:
+                gates = scores[0]
+            if rivals:
+                kept = 1 if settings.selection == "hardest" else self.folder.group_size
+                rival = np.sort(scores[ranked:], axis=0)[-min(kept, rivals)]
+                gates = np.maximum(gates, rival)
+        return _Terms(sweep, others, self.scores(others, positives), gates)
 
 
 def padded(factors: np.ndarray) -> np.ndarray:

@@ -204,13 +204,13 @@ def ranking_scorer(*metrics: str) -> "RankingScorer":
 
     Examples
     --------
-    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.model_selection import KFold, cross_val_score
     >>> from vseens_rec import VSEens
     >>> from vseens_rec.datasets import load_emoji
     >>> from vseens_rec.metrics import ranking_scorer
     >>> scores = cross_val_score(
     ...     VSEens(factors=8, iterations=20, random_state=0), load_emoji().matrix,
-    ...     scoring=ranking_scorer("recall@10"), cv=2)
+    ...     scoring=ranking_scorer("recall@10"), cv=KFold(2, shuffle=True, random_state=0))
     >>> bool((scores > 0.2).all())
     True
     """
@@ -254,13 +254,15 @@ def held_out_metrics(estimator: Any, X, y, metrics: Iterable[str]) -> dict[str, 
     if factors_of is None:
         return ranking_metrics(estimator, observed, held_out, metrics)
     asked = np.flatnonzero(np.diff(held_out.indptr))
-    model = _Factors(factors_of(observed, asked), estimator.item_factors)
+    model = Factors(factors_of(observed, asked), estimator.item_factors)
     return ranking_metrics(
         model, observed[asked], held_out[asked], metrics, num_threads=estimator.num_threads
     )
 
 
-class _Factors(NamedTuple):
+class Factors(NamedTuple):
+    """The factors of a model without the rest."""
+
     user_factors: np.ndarray
     item_factors: np.ndarray
 

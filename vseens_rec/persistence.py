@@ -23,7 +23,7 @@ ARRAYS = {
     "liked_indptr": ("_liked_indptr", 1, "i"),
     "liked_indices": ("_liked_indices", 1, "i"),
 }
-VALUES = {"history_": dict, "n_iter_": int, "n_features_in_": int}
+VALUES = {"history_": dict, "n_iter_": int, "n_features_in_": int, "best_iteration_": int}
 
 
 def save(model, file, *, fitted_matrix: bool = True) -> None:

@@ -124,6 +124,8 @@ class Trainer:
         64 bits; with the epoch and the row it fixes every random number.
     num_threads : int
         Upper limit of the threads used, at least 1.
+    initial : tuple of ndarray, optional
+        Factors of images and labels to start from, without padding.
 
     Attributes
     ----------
@@ -135,7 +137,14 @@ class Trainer:
         One value an epoch: see `VSEens.history_`.
     """
 
-    def __init__(self, user_items: csr_matrix, settings: Settings, seed: int, num_threads: int):
+    def __init__(
+        self,
+        user_items: csr_matrix,
+        settings: Settings,
+        seed: int,
+        num_threads: int,
+        initial: tuple[np.ndarray, np.ndarray] | None = None,
+    ):
         self.settings = settings
         self.seed = seed
         self.num_threads = num_threads
@@ -153,8 +162,8 @@ class Trainer:
             self.n_pairs = RELEASED_TRIPLETS * len(self.rows)
         self.lengths = lengths
 
-        self._init_factors()
-        self.sampler = settings.make_sampler(n_labels, self._label_counts)
+        self._init_factors(initial)
+        self.sampler = self.new_sampler()
         # what it took to sort the labels, in pairs
         self.refresh_interval = max(1, ceil(settings.refresh_interval * n_labels * log(n_labels)))
         self.pairs_since_refresh: int | None = None
@@ -175,40 +184,60 @@ class Trainer:
             self.history["group_size"] = []
         self.group_size = last_group_size(settings, self.history)
 
-    def _init_factors(self) -> None:
+    def _init_factors(self, initial: tuple[np.ndarray, np.ndarray] | None) -> None:
         settings = self.settings
         self.learns = settings.learned_columns()
         factors = []
         for stream, n_rows in enumerate(self.shape):
             array = kernel.aligned_rows(n_rows, len(self.learns))
+            factors.append(array)
+            if initial is not None:
+                array[:, : settings.columns] = initial[stream]
+                continue
             kernel.fill_normal(
                 array, settings.factors, settings.init_scale, self.seed, stream, self.num_threads
             )
             if settings.cosine:
                 array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
-            factors.append(array)
         self.user_factors, self.item_factors = factors
         if settings.use_bias:
             self.user_factors[:, settings.factors] = 1.0
 
-    def _label_counts(self) -> np.ndarray:
-        return np.bincount(self.indices, minlength=self.shape[1])
+    def new_sampler(self):
+        """Make a sampler of the settings for these labels."""
+        return self.settings.make_sampler(
+            self.shape[1], lambda: np.bincount(self.indices, minlength=self.shape[1])
+        )
+
+    def continue_history(self, history: dict[str, list[float]], epochs: int) -> None:
+        """Count on from the epochs of another training, whose random numbers are not used again."""
+        self.epochs = epochs
+        for name, values in history.items():
+            self.history[name] = list(values)
+        self.group_size = last_group_size(self.settings, self.history)
 
     def train(
         self,
         iterations: int,
         show_progress: bool = False,
         callback: Callable[[int, float, int, int], None] | None = None,
+        should_stop: Callable[["Trainer"], bool] | None = None,
     ) -> None:
-        """Run epochs; `ModelFitError` when the factors are no longer finite."""
+        """Run epochs; `ModelFitError` when the factors are no longer finite.
+
+        ``should_stop`` is asked after every epoch.
+        """
         with tqdm(total=iterations, disable=not show_progress, unit="epoch") as progress:
             for _ in range(iterations):
                 counts = self.run_epoch()
-                progress.set_postfix(
-                    loss=f"{self.history['loss'][-1]:.4f}",
-                    violations=f"{self.history['violations'][-1]:.1%}",
-                    refresh=False,
-                )
+                stops = should_stop is not None and should_stop(self)
+                shown = {
+                    "loss": f"{self.history['loss'][-1]:.4f}",
+                    "violations": f"{self.history['violations'][-1]:.1%}",
+                }
+                if "validation" in self.history:
+                    shown["validation"] = f"{self.history['validation'][-1]:.4f}"
+                progress.set_postfix(shown, refresh=False)
                 progress.update(1)
                 if callback is not None:
                     callback(
@@ -217,6 +246,8 @@ class Trainer:
                         counts["correct"],
                         counts["skipped"],
                     )
+                if stops:
+                    break
         for factors in (self.user_factors, self.item_factors):
             if not np.isfinite(factors).all():
                 raise self._divergence(self.epochs)

@@ -17,9 +17,11 @@ from threadpoolctl import ThreadpoolController
 
 from . import _validation, persistence
 from ._native import effective_threads
+from .early_stopping import EarlyStopping, validation_split
 from .fold_in import FoldIn, padded
 from .metrics import held_out_metrics
 from .training import Settings, Trainer, last_group_size
+from .updates import grown, transposed, with_columns, with_rows
 
 # what fold-in needs of a model, made at its first use; not part of the model's own state
 _folders: WeakKeyDictionary = WeakKeyDictionary()
@@ -113,6 +115,22 @@ class VSEens(
         End `fit` with the factors that `transform` gives for every image: computed anew from its
         labels with the labels' factors fixed, which ranks better than the factors left by the
         training, most of all after few iterations. Otherwise those are kept.
+    warm_start : bool, default=False
+        Let `fit` go on from the factors that the model has. The matrix may have more images and
+        labels than before: images and labels keep their numbers, and new ones start from
+        factors that are folded in.
+    early_stopping : bool, default=False
+        Hold out one label of some images, watch how it ranks after every epoch, stop when that
+        no longer improves, and return to the factors that were best. The training never sees the
+        labels held out; `recommend` filters them like the others.
+    validation_fraction : float, default=0.1
+        Share of the images with two labels or more that give one to `early_stopping`.
+    n_iter_no_change : int, default=10
+        Epochs without an improvement after which `early_stopping` stops.
+    tol : float, default=1e-4
+        What counts as an improvement of `scoring`.
+    scoring : str, default="ndcg@10"
+        What `early_stopping` watches: a name of `vseens_rec.metrics.ranking_metrics`.
     compat : {"released"} or None, default=None
         ``"released"`` does what the code released by the paper's authors does where it differs
         from the paper, so that its figures can be followed: factors drawn by their variance, ranks
@@ -137,9 +155,12 @@ class VSEens(
     history_ : dict of str to list of float
         One value an epoch: ``loss`` (mean of a positive), ``violations`` (share of positives
         whose negative scored within the margin of the hinge, or, with other losses, at least as
-        high), ``trials`` (mean number of candidates drawn for a positive) and ``seconds``.
+        high), ``trials`` (mean number of candidates drawn for a positive) and ``seconds``; with
+        `early_stopping` also ``validation``, the measure it watches.
     n_iter_ : int
-        Number of finished epochs.
+        Number of finished epochs, those before a warm start included.
+    best_iteration_ : int
+        With `early_stopping`: the number of epochs after which the factors were best.
     n_features_in_ : int
         Number of labels.
 
@@ -195,6 +216,12 @@ class VSEens(
         verify_negative_samples: bool = True,
         init_scale: float = 0.03,
         fold_in_users: bool = True,
+        warm_start: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        scoring: str = "ndcg@10",
         compat: str | None = None,
         dtype=np.float32,
         num_threads: int = 0,
@@ -226,6 +253,12 @@ class VSEens(
         self.verify_negative_samples = verify_negative_samples
         self.init_scale = init_scale
         self.fold_in_users = fold_in_users
+        self.warm_start = warm_start
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scoring = scoring
         self.compat = compat
         self.dtype = dtype
         self.num_threads = num_threads
@@ -367,39 +400,95 @@ class VSEens(
             caller = sys._getframe(1).f_globals.get("__name__") or ""
             show_progress = caller.partition(".")[0] not in ("sklearn", "joblib")
         _validation.check_parameters(self)
-        self._learn(_validation.check_user_items(self, X), bool(show_progress), callback)
+        before = dict(self.__dict__)
+        try:
+            self._learn(_validation.check_user_items(self, X), bool(show_progress), callback)
+        except BaseException:
+            if self.user_factors is before.get("_user_factors"):
+                # nothing was learned: what checking X has set goes back as well
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
         return self
 
     def _learn(self, matrix: csr_matrix, show_progress: bool, callback) -> None:
         _validation.check_combination(self)
-        threads = effective_threads(self.num_threads)
-        trainer = Trainer(
-            matrix, self._settings(), _validation.seed_from(self.random_state), threads
-        )
+        settings, threads = self._settings(), effective_threads(self.num_threads)
+        seed = _validation.seed_from(self.random_state)
+        monitor, train = None, matrix
+        if self.early_stopping:
+            train, held_out = validation_split(matrix, self.validation_fraction, seed)
+            monitor = EarlyStopping(
+                train,
+                held_out,
+                metric=self.scoring,
+                n_iter_no_change=self.n_iter_no_change,
+                tol=self.tol,
+                fold_in=self.fold_in_users,
+                num_threads=threads,
+            )
+        continues = self.warm_start and self.__sklearn_is_fitted__()
+        initial = self._factors_to_continue(train) if continues else None
+        trainer = Trainer(train, settings, seed, threads, initial)
+        if continues:
+            trainer.continue_history(self.history_, self.n_iter_)
+        started = trainer.epochs
         try:
-            trainer.train(self.iterations, show_progress, callback)
+            trainer.train(
+                self.iterations,
+                show_progress,
+                callback,
+                None if monitor is None else monitor.should_stop,
+            )
+            if monitor is not None:
+                monitor.restore(trainer)
             if self.fold_in_users:
+                group_size = last_group_size(settings, trainer.history)
                 folder = FoldIn(
-                    trainer.settings,
-                    trainer.item_factors,
-                    trainer.sampler,
-                    last_group_size(trainer.settings, trainer.history),
-                    threads,
+                    settings, trainer.item_factors, trainer.sampler, group_size, threads
                 )
                 folder.users(matrix, threads, out=trainer.user_factors)
         except ModelFitError:
             # diverged: the model stays as it was
             raise
         except BaseException:
-            if trainer.epochs:
+            if trainer.epochs > started:
                 self._store(trainer, matrix)
                 warnings.warn(
-                    f"training stopped early: the model holds what {trainer.epochs} of "
+                    f"training stopped early: the model holds what {trainer.epochs - started} of "
                     f"{self.iterations} epochs learned",
                     stacklevel=3,
                 )
             raise
         self._store(trainer, matrix)
+        if monitor is not None:
+            self.best_iteration_ = monitor.best_epoch
+
+    def _factors_to_continue(self, matrix: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+        """Return the factors there are, with new images and labels folded in."""
+        users, items = self.user_factors, self.item_factors
+        columns = self._settings().columns
+        if users.shape[1] != columns or items.shape[1] != columns:
+            raise ValueError(
+                f"warm_start goes on with factors of {items.shape[1]} columns, but factors="
+                f"{self.factors} and use_bias={self.use_bias} make {columns}: set them as they "
+                "were, or warm_start=False"
+            )
+        old = (len(users), len(items))
+        if matrix.shape[0] < old[0] or matrix.shape[1] < old[1]:
+            raise ValueError(
+                f"warm_start needs the images and labels that the model has: X has shape "
+                f"{matrix.shape}, the model {old}. Pass all rows and columns, new ones last, or "
+                "use warm_start=False"
+            )
+        known = matrix[:, : old[1]]
+        if matrix.shape[0] > old[0]:
+            users = np.concatenate([users, self._fold_in_rows(known[old[0] :])])
+        if matrix.shape[1] > old[1]:
+            new = np.arange(old[1], matrix.shape[1])
+            label_users = transposed(matrix)[new]
+            items = np.concatenate([items, self._fold_in_labels(new, label_users, users, known)])
+        return users, items
 
     def _settings(self) -> Settings:
         def penalty(own: float | None) -> float:
@@ -592,6 +681,119 @@ class VSEens(
         rows = _validation.check_rows(user_items, n_rows, len(self.item_factors))
         factors = self._fold_in_rows(_validation.canonical(rows, "recalculate_user"))
         return factors[0] if isinstance(userid, int) else factors
+
+    def recalculate_item(self, itemid, item_users) -> np.ndarray:
+        """Compute factors of labels from the images that have them, without changing the model.
+
+        As in the training, a label is compared as the positive of each of its images, with labels
+        drawn for the image, and as a negative of other images, as often as the sampler would draw
+        it; the images' factors are fixed. The random numbers are keyed by the label's
+        images, so the result for a label depends on those alone.
+
+        Parameters
+        ----------
+        itemid : int or array-like of int of shape (n,)
+            Column numbers. A label that the model has is not compared with itself.
+        item_users : sparse matrix of shape (1 or n, n_images)
+            The images that have each label.
+
+        Returns
+        -------
+        ndarray of shape (factors + use_bias,) or (n, factors + use_bias)
+            Factors; zero for a label that no image has.
+        """
+        check_is_fitted(self)
+        ids, rows = self._labels_and_images(itemid, item_users, "recalculate_item")
+        factors = self._fold_in_labels(ids, rows, self.user_factors, self._pattern())
+        return factors[0] if np.ndim(itemid) == 0 else factors
+
+    def partial_fit_users(self, userids, user_items) -> None:
+        """Set the factors of images, new ones or such whose labels changed, by fold-in.
+
+        Parameters
+        ----------
+        userids : int or array-like of int of shape (n,)
+            Row numbers, each once. The model grows to hold the largest; images in between that
+            are not given have no labels.
+        user_items : sparse matrix of shape (n, n_labels)
+            All labels of each image. They take the place of those that the model remembers, which
+            `recommend` filters.
+        """
+        check_is_fitted(self)
+        ids = np.atleast_1d(
+            _validation.check_ids(userids, np.iinfo(np.int32).max, "userids", "images")
+        )
+        _validation.check_unique(ids, "userids")
+        rows = _validation.check_rows(user_items, len(ids), len(self.item_factors))
+        rows = _validation.canonical(rows, "partial_fit_users")
+        folded = self._fold_in_rows(rows)
+        n_rows = int(ids.max(initial=-1)) + 1
+        bias_column = self.item_factors.shape[1] - 1 if self._has_bias() else None
+        users = grown(self.user_factors, n_rows, bias_column)
+        users[ids] = folded
+        if "_liked_indptr" in self.__dict__:
+            self._remember(with_rows(self._pattern(), ids, rows))
+        self.user_factors = users
+
+    def partial_fit_items(self, itemids, item_users) -> None:
+        """Set the factors of labels, new ones or such whose images changed, by fold-in.
+
+        Parameters
+        ----------
+        itemids : int or array-like of int of shape (n,)
+            Column numbers, each once. The model grows to hold the largest; labels in between
+            that are not given have factors of zero.
+        item_users : sparse matrix of shape (n, n_images)
+            All images that have each label. They take the place of those that the model remembers.
+        """
+        check_is_fitted(self)
+        ids, rows = self._labels_and_images(itemids, item_users, "partial_fit_items")
+        _validation.check_unique(ids, "itemids")
+        pattern = self._pattern()
+        folded = self._fold_in_labels(ids, rows, self.user_factors, pattern)
+        items = grown(self.item_factors, int(ids.max(initial=-1)) + 1)
+        items[ids] = folded
+        self._remember(with_columns(pattern, ids, rows))
+        self.item_factors = items
+        self.n_features_in_ = len(items)
+        self.__dict__.pop("feature_names_in_", None)
+
+    def _labels_and_images(self, itemid, item_users, name: str) -> tuple[np.ndarray, csr_matrix]:
+        ids = np.atleast_1d(
+            _validation.check_ids(itemid, _validation.MAX_LABELS, "itemid", "labels")
+        )
+        rows = _validation.check_rows(
+            item_users, len(ids), len(self.user_factors), "item_users", "images"
+        )
+        return ids, _validation.canonical(rows, name)
+
+    def _fold_in_labels(
+        self, ids: np.ndarray, item_users: csr_matrix, users: np.ndarray, known: csr_matrix
+    ) -> np.ndarray:
+        trials = self.history_["trials"]
+        folded = self._folder().items(
+            item_users,
+            ids,
+            padded(users),
+            known,
+            trials[-1] if trials else 1.0,
+            effective_threads(self.num_threads),
+        )
+        return folded[:, : users.shape[1]].astype(self.dtype)
+
+    def _has_bias(self) -> bool:
+        return bool(self.use_bias)
+
+    def _pattern(self) -> csr_matrix:
+        """Return the fitted matrix with ones for values."""
+        if "_liked_indptr" not in self.__dict__:
+            raise ValueError(
+                "this model does not hold the matrix it was fitted on, which fold-in of labels "
+                "compares with: save it with fitted_matrix=True"
+            )
+        ones = np.ones(len(self._liked_indices), dtype=np.float32)
+        shape = (len(self._liked_indptr) - 1, len(self.item_factors))
+        return csr_matrix((ones, self._liked_indices, self._liked_indptr), shape, copy=False)
 
     def _liked(self, userids: int | np.ndarray) -> csr_matrix:
         """Return the rows of the fitted matrix, with ones for values."""

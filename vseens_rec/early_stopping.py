@@ -1,0 +1,131 @@
+"""When to stop: a measure on held-out labels, watched after every epoch."""
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from .fold_in import FoldIn
+from .metrics import Factors, ranking_metrics
+from .model_selection import leave_one_out_split
+from .training import Trainer, last_group_size
+
+
+def validation_split(
+    matrix: csr_matrix, fraction: float, seed: int
+) -> tuple[csr_matrix, csr_matrix]:
+    """Hold out one label of a fraction of the images that have two or more, at least one."""
+    several = np.flatnonzero(np.diff(matrix.indptr) >= 2)
+    if not len(several):
+        raise ValueError(
+            "early_stopping holds out one label of images with two or more, but X has no such "
+            "image: use early_stopping=False"
+        )
+    generator = np.random.default_rng(seed)
+    n_images = max(1, round(fraction * len(several)))
+    chosen = np.zeros(matrix.shape[0], dtype=matrix.dtype)
+    chosen[generator.permutation(several)[:n_images]] = 1
+    _, held_out = leave_one_out_split(matrix, generator)
+    held_out = held_out.multiply(chosen[:, None]).tocsr()
+    held_out.eliminate_zeros()
+    train = (matrix - held_out).tocsr()
+    train.eliminate_zeros()
+    train.sort_indices()
+    held_out.sort_indices()
+    return train, held_out
+
+
+class EarlyStopping:
+    """Watches a measure of a training and keeps the factors that were best.
+
+    Parameters
+    ----------
+    train, held_out : csr_matrix
+        What the trainer learns from, and what was held out of it.
+    metric : str
+        A name of `ranking_metrics`; larger is better.
+    n_iter_no_change : int
+        Stop after so many epochs that did not beat the best before them by `tol`.
+    tol : float
+        At least 0.
+    fold_in : bool
+        Measure the factors that fold-in gives for the images, not those of the training.
+    num_threads : int
+        Upper limit of the threads.
+
+    Attributes
+    ----------
+    best_epoch : int
+        The number of epochs after which the kept factors were best; 0 before the first.
+    """
+
+    def __init__(
+        self,
+        train: csr_matrix,
+        held_out: csr_matrix,
+        *,
+        metric: str,
+        n_iter_no_change: int,
+        tol: float,
+        fold_in: bool,
+        num_threads: int,
+    ):
+        self.rows = np.flatnonzero(np.diff(held_out.indptr))
+        self.train, self.held_out = train[self.rows], held_out[self.rows]
+        self.metric, self.num_threads = metric, num_threads
+        self.n_iter_no_change, self.tol = n_iter_no_change, tol
+        self.fold_in = fold_in
+        self.sampler = None
+        self.best_epoch, self.best_score = 0, -np.inf
+        # the score that has to be beaten, and how often it was not
+        self.reference, self.unchanged = -np.inf, 0
+        self.kept: tuple[np.ndarray | None, np.ndarray] | None = None
+
+    def score(self, trainer: Trainer) -> float:
+        """Measure the factors as they are."""
+        if self.fold_in:
+            if self.sampler is None:
+                # of its own, so that watching changes nothing in the training
+                self.sampler = trainer.new_sampler()
+            group_size = last_group_size(trainer.settings, trainer.history)
+            folder = FoldIn(
+                trainer.settings,
+                trainer.item_factors,
+                self.sampler,
+                group_size,
+                self.num_threads,
+            )
+            users = folder.users(self.train, self.num_threads)
+        else:
+            users = trainer.user_factors[self.rows]
+        if not (np.isfinite(users).all() and np.isfinite(trainer.item_factors).all()):
+            return -np.inf
+        found = ranking_metrics(
+            Factors(users, trainer.item_factors),
+            self.train,
+            self.held_out,
+            self.metric,
+            num_threads=self.num_threads,
+        )
+        return found[self.metric]
+
+    def should_stop(self, trainer: Trainer) -> bool:
+        """Measure after an epoch, keep the factors if they are the best, and decide."""
+        score = self.score(trainer)
+        trainer.history.setdefault("validation", []).append(score)
+        if score > self.best_score:
+            self.best_epoch, self.best_score = trainer.epochs, score
+            users = None if self.fold_in else trainer.user_factors.copy()
+            self.kept = (users, trainer.item_factors.copy())
+        if score > self.reference + self.tol:
+            self.reference, self.unchanged = score, 0
+        else:
+            self.unchanged += 1
+        return self.unchanged >= self.n_iter_no_change
+
+    def restore(self, trainer: Trainer) -> None:
+        """Put the best factors back."""
+        if self.kept is None:
+            return
+        users, items = self.kept
+        if users is not None:
+            trainer.user_factors[:] = users
+        trainer.item_factors[:] = items
