@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from .fold_in import FoldIn
-from .metrics import Factors, ranking_metrics
+from .metrics import Factors, parse_metric, ranking_metrics
 from .model_selection import leave_one_out_split
 from .training import Trainer, last_group_size
 
@@ -70,7 +70,7 @@ class EarlyStopping:
     ):
         self.rows = np.flatnonzero(np.diff(held_out.indptr))
         self.train, self.held_out = train[self.rows], held_out[self.rows]
-        self.metric, self.num_threads = metric, num_threads
+        self.metric, self.num_threads = parse_metric(metric).name, num_threads
         self.n_iter_no_change, self.tol = n_iter_no_change, tol
         self.fold_in = fold_in
         self.sampler = None

@@ -1,0 +1,329 @@
+"""Factors of images and labels that the training has not seen, and models that grow."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix, vstack
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
+from vseens_rec.metrics import ranking_metrics
+from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.updates import grown, with_columns, with_rows
+
+MODELS = {
+    "adaptive": VSEens(factors=12, iterations=20),
+    "hinge": VSEens(factors=12, iterations=20, loss="hinge", use_bias=False),
+    "hardest": DNS(factors=12, iterations=20),
+    "softmax": VSEens(factors=12, iterations=20, loss="softmax", candidates=5, sampler="uniform"),
+    "popularity": VSEens(factors=12, iterations=20, sampler="popularity"),
+    "exact": VSEens(factors=12, iterations=5, sampler="exact"),
+    "warp": WARP(factors=12, iterations=20, learning_rate=0.02, max_trials=20),
+    "weighted": VSEens(factors=12, iterations=20, positive_sampling="weighted"),
+    "auto group": VSEens(
+        factors=12, iterations=10, loss="softmax", selection="group", candidates=6,
+        group_size="auto", cosine=True, use_bias=False, learning_rate=0.01, temperature=0.2,
+    ),
+}  # fmt: skip
+
+
+def fit(model, matrix, **parameters):
+    model = clone(model).set_params(random_state=0, **parameters)
+    return model.fit(matrix, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def split(emoji):
+    return leave_one_out_split(emoji, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(annotations):
+    return fit(VSEens(factors=12, iterations=30), annotations)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_row_depends_on_its_labels_alone(name, annotations):
+    model = fit(MODELS[name], annotations)
+    whole = model.transform(annotations)
+    np.testing.assert_array_equal(whole, model.user_factors)
+    order = np.random.default_rng(0).permutation(400)
+    np.testing.assert_array_equal(model.transform(annotations[order]), whole[order])
+    for n_threads in (1, 3):
+        model.set_params(num_threads=n_threads)
+        np.testing.assert_array_equal(model.transform(annotations), whole)
+    for row in (0, 17, 399):
+        np.testing.assert_array_equal(model.transform(annotations[[row]])[0], whole[row])
+    np.testing.assert_array_equal(model.recalculate_user(3, annotations[[5]]), whole[5])
+    np.testing.assert_array_equal(model.recalculate_user([7, 7], annotations[[5, 6]]), whole[5:7])
+
+
+def test_the_order_and_the_copies_of_labels_do_not_matter(fitted, annotations):
+    row = annotations[[3]]
+    backwards = csr_matrix((row.data[::-1], row.indices[::-1], row.indptr), row.shape)
+    expected = fitted.transform(row)
+    np.testing.assert_array_equal(fitted.transform(backwards), expected)
+    np.testing.assert_array_equal(fitted.transform(5 * row), expected)
+    np.testing.assert_array_equal(fitted.transform(row.toarray()), expected)
+
+
+def test_values_matter_where_positives_are_drawn_by_them(annotations):
+    model = fit(MODELS["weighted"], annotations)
+    row = annotations[[3]]
+    heavy = row.copy()
+    heavy.data = np.where(np.arange(row.nnz) == 0, 50.0, 1.0).astype(np.float32)
+    scores = model.transform(vstack([row, heavy])) @ model.item_factors[row.indices[0]]
+    assert scores[1] > scores[0]
+
+
+def test_images_without_labels_rank_by_the_biases(fitted, annotations):
+    empty, full = csr_matrix((1, 120)), csr_matrix(np.ones((1, 120)))
+    for row in (empty, full):
+        np.testing.assert_array_equal(fitted.transform(row)[0], [0.0] * 12 + [1.0])
+    ids, scores = fitted.recommend(0, empty, recalculate_user=True, N=120)
+    np.testing.assert_allclose(scores, fitted.item_factors[ids, 12])
+
+
+def test_folded_images_rank_about_as_well_as_learned_ones(split):
+    """At the end of a long training; after a short one they rank better."""
+    long = fit(VSEens(), split[0], fold_in_users=False)
+    short = fit(VSEens(), split[0], fold_in_users=False, iterations=20)
+    learned, folded = [], []
+    for model in (long, short):
+        learned.append(ranking_metrics(model, *split, "ndcg@10")["ndcg@10"])
+        model.user_factors = model.transform(split[0])
+        folded.append(ranking_metrics(model, *split, "ndcg@10")["ndcg@10"])
+    assert folded[0] > 0.97 * learned[0]
+    assert folded[1] > 1.1 * learned[1]
+
+
+def test_unseen_images_rank_nearly_as_well_as_seen_ones(split):
+    train, held_out = split
+    rows = np.random.default_rng(0).permutation(train.shape[0])
+    unseen = np.sort(rows[:300])
+    seen = fit(VSEens(), train)
+    model = fit(VSEens(), train[np.sort(rows[300:])])
+    found = ranking_metrics(
+        lambda part: model.transform(train[unseen][part]) @ model.item_factors.T,
+        train[unseen], held_out[unseen], "recall@10",
+    )["recall@10"]  # fmt: skip
+    assert found > 0.7 * seen_recall(seen, train, held_out, unseen)
+    popular = Popularity().fit(train)
+    assert found > 2.5 * seen_recall(popular, train, held_out, unseen)
+
+
+def seen_recall(model, train, held_out, rows):
+    users = model.user_factors[rows]
+    return ranking_metrics(
+        lambda part: users[part] @ model.item_factors.T, train[rows], held_out[rows], "recall@10"
+    )["recall@10"]
+
+
+def test_tables_follow_factors_that_were_changed(fitted, annotations):
+    model = clone(fitted).set_params(random_state=0).fit(annotations, show_progress=False)
+    before = model.transform(annotations[:5])
+    model.item_factors[:, 0] *= -1
+    changed = model.transform(annotations[:5])
+    assert not np.array_equal(changed, before)
+    np.testing.assert_array_equal(
+        clone(model).set_params(iterations=0).fit(annotations).item_factors.shape,
+        model.item_factors.shape,
+    )
+    model.item_factors[:, 0] *= -1
+    np.testing.assert_array_equal(model.transform(annotations[:5]), before)
+
+
+def test_labels_that_do_not_differ_do_not_blow_up_the_step(annotations):
+    model = fit(VSEens(factors=8, iterations=0, init_scale=1e-4), annotations)
+    assert np.isfinite(model.user_factors).all()
+    model = fit(VSEens(factors=8, iterations=0, init_scale=0.0), annotations)
+    np.testing.assert_array_equal(model.user_factors[:, :8], 0)
+
+
+def test_errors_of_transform(fitted, annotations):
+    with pytest.raises(NotFittedError):
+        VSEens().transform(annotations)
+    with pytest.raises(ValueError, match="119 features"):
+        fitted.transform(annotations[:, :119])
+    with pytest.raises(ValueError, match="Negative values in data passed to VSEens"):
+        fitted.transform(-annotations)
+    with pytest.raises(ValueError, match="1 rows for 2 ids"):
+        fitted.recalculate_user([1, 2], annotations[[0]])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [VSEens(), VSEens(sampler="uniform"), DNS(), VSEens(loss="hinge", learning_rate=0.02)],
+    ids=["adaptive", "uniform", "hardest", "hinge"],
+)
+def test_labels_fold_in_to_about_what_was_learned(model, split):
+    train, held_out = split
+    model = fit(model, train)
+    before = ranking_metrics(model, train, held_out, "ndcg@10")["ndcg@10"]
+    ids = np.random.default_rng(1).permutation(train.shape[1])[:150]
+    without = model.item_factors.copy()
+    without[ids] = 0
+    learned, folded = model.item_factors, model.item_factors.copy()
+    folded[ids] = model.recalculate_item(ids, train.T.tocsr()[ids])
+    model.item_factors = without
+    none = ranking_metrics(model, train, held_out, "ndcg@10")["ndcg@10"]
+    model.item_factors = folded
+    after = ranking_metrics(model, train, held_out, "ndcg@10")["ndcg@10"]
+    assert after > none + 0.7 * (before - none)
+    norms = np.linalg.norm(folded[ids], axis=1).mean() / np.linalg.norm(learned[ids], axis=1).mean()
+    assert 0.6 < norms < 1.6
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_label_depends_on_its_images_alone(name, annotations):
+    model = fit(MODELS[name], annotations)
+    columns = annotations.T.tocsr()
+    together = model.recalculate_item([3, 50, 119], columns[[3, 50, 119]])
+    assert together.shape == (3, model.item_factors.shape[1])
+    assert np.isfinite(together).all()
+    for place, itemid in enumerate((3, 50, 119)):
+        alone = model.recalculate_item(itemid, columns[[itemid]])
+        np.testing.assert_array_equal(alone, together[place])
+    model.set_params(num_threads=3)
+    np.testing.assert_array_equal(
+        model.recalculate_item([119, 3], columns[[119, 3]]), together[[2, 0]]
+    )
+    assert not model.recalculate_item(0, csr_matrix((1, 400))).any()
+
+
+def test_partial_fit_users_grows_the_model(annotations):
+    model = fit(VSEens(factors=8, iterations=20), annotations[:300])
+    old = model.user_factors.copy()
+    model.partial_fit_users([305, 2], annotations[[305, 306]])
+    assert model.user_factors.shape == (306, 9)
+    np.testing.assert_array_equal(model.user_factors[305], model.transform(annotations[[305]])[0])
+    np.testing.assert_array_equal(model.user_factors[2], model.transform(annotations[[306]])[0])
+    np.testing.assert_array_equal(np.delete(model.user_factors[:300], 2, 0), np.delete(old, 2, 0))
+    np.testing.assert_array_equal(model.user_factors[302], [0.0] * 8 + [1.0])
+    # what it remembers has changed as well
+    liked = model.recommend(2, N=120)[0]
+    assert not set(liked) & set(annotations[[306]].indices)
+    assert set(annotations[[2]].indices) - set(annotations[[306]].indices) <= set(liked)
+    assert not set(model.recommend(305, N=120)[0]) & set(annotations[[305]].indices)
+    assert set(model.recommend(302, N=120)[0]) == set(range(120))
+
+
+def test_partial_fit_items_grows_the_model(annotations):
+    model = fit(VSEens(factors=8, iterations=20), annotations[:, :100])
+    columns = annotations.T.tocsr()
+    model.partial_fit_items(np.arange(100, 120), columns[100:])
+    assert model.item_factors.shape == (120, 9)
+    assert model.n_features_in_ == 120
+    assert model.transform(annotations).shape == (400, 9)
+    for image in (0, 33):
+        recommended = set(model.recommend(image, N=120)[0]) - {-1}
+        assert recommended == set(range(120)) - set(annotations[[image]].indices)
+    # new labels score higher for the images that have them
+    gains = []
+    for label in range(100, 120):
+        scores = model.user_factors @ model.item_factors[label]
+        has = np.isin(np.arange(400), columns[label].indices)
+        gains.append((scores[has].mean() - scores[~has].mean()) / scores.std())
+    assert np.mean(gains) > 0.3
+
+
+def test_partial_fits_of_popularity(annotations):
+    model = Popularity().fit(annotations[:300, :100])
+    model.partial_fit_users(302, annotations[[302], :100])
+    model.partial_fit_items([100], annotations[:303].T.tocsr()[[100]])
+    assert model.user_factors.tolist() == [[1.0]] * 303
+    assert model.item_factors[100] == annotations[:303, 100].nnz
+
+
+def test_errors_of_partial_fits(fitted, annotations):
+    with pytest.raises(ValueError, match="userids has 1 more than once"):
+        fitted.partial_fit_users([1, 1], annotations[:2])
+    with pytest.raises(ValueError, match="400 images"):
+        fitted.partial_fit_items([1], annotations[:1])
+    with pytest.raises(ValueError, match="119"):
+        fitted.partial_fit_users([1], annotations[:1, :119])
+    with pytest.raises(IndexError, match="userids"):
+        fitted.partial_fit_users([-1], annotations[:1])
+
+
+def test_a_model_saved_without_its_matrix_cannot_fold_labels_in(fitted, annotations, tmp_path):
+    fitted.save(tmp_path / "model", fitted_matrix=False)
+    loaded = VSEens.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.transform(annotations), fitted.transform(annotations))
+    with pytest.raises(ValueError, match="does not hold the matrix"):
+        loaded.recalculate_item(0, annotations.T.tocsr()[[0]])
+    users = loaded.user_factors.shape[0]
+    loaded.partial_fit_users([users], annotations[[0]])
+    assert len(loaded.user_factors) == users + 1
+
+
+def test_warm_start_goes_on(split):
+    train, held_out = split
+    warm = fit(VSEens(iterations=25, warm_start=True, num_threads=1), train)
+    first = warm.score(train, held_out)
+    warm.fit(train, show_progress=False)
+    assert warm.n_iter_ == 50
+    assert {len(values) for values in warm.history_.values()} == {50}
+    assert warm.history_["loss"][25] < 0.6 * warm.history_["loss"][0]
+    assert warm.score(train, held_out) > first
+    cold = fit(VSEens(iterations=25, num_threads=1), train)
+    cold.fit(train, show_progress=False)
+    assert cold.n_iter_ == 25
+
+
+def test_warm_start_on_a_larger_matrix(split):
+    train, held_out = split
+    n_images, n_labels = 1600, 1000
+    warm = fit(VSEens(warm_start=True, iterations=60), train[:n_images, :n_labels])
+    users, items = warm.user_factors, warm.item_factors
+    warm.set_params(iterations=0).fit(train, show_progress=False)
+    np.testing.assert_array_equal(warm.item_factors[:n_labels], items)
+    assert warm.user_factors.shape[0] == train.shape[0]
+    folded = warm.score(train, held_out)
+    assert folded > 4 * Popularity().fit(train).score(train, held_out)
+    warm.set_params(iterations=20).fit(train, show_progress=False)
+    assert warm.score(train, held_out) > folded
+    assert warm.n_iter_ == 80
+    kept = fit(VSEens(warm_start=True, iterations=0, fold_in_users=False), train[:n_images])
+    users = kept.user_factors
+    kept.fit(train, show_progress=False)
+    np.testing.assert_array_equal(kept.user_factors[:n_images], users)
+
+
+def test_what_warm_start_refuses(fitted, annotations):
+    model = clone(fitted).set_params(warm_start=True, random_state=0)
+    model.fit(annotations, show_progress=False)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=r"the model \(400, 120\)"):
+        model.fit(annotations[:399], show_progress=False)
+    assert vars(model) == before
+    model.set_params(factors=13)
+    with pytest.raises(ValueError, match="factors=13"):
+        model.fit(annotations, show_progress=False)
+    model.set_params(factors=12, use_bias=False)
+    with pytest.raises(ValueError, match="use_bias=False"):
+        model.fit(annotations, show_progress=False)
+
+
+def test_growing_patterns():
+    pattern = csr_matrix(np.array([[1, 0, 1], [0, 1, 0]], dtype=np.float32))
+    rows = csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], dtype=np.float32))
+    found = with_rows(pattern, np.array([3, 0]), rows)
+    assert found.toarray().tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]
+    found = with_columns(pattern, np.array([1, 4]), csr_matrix(np.array([[1, 0], [1, 1.0]])))
+    assert found.toarray().tolist() == [[1, 1, 1, 0, 1], [0, 0, 0, 0, 1]]
+    assert found.has_canonical_format
+    assert grown(np.ones((1, 2)), 3, bias_column=1).tolist() == [[1, 1], [0, 1], [0, 1]]
+
+
+def test_the_history_of_a_group_is_used_after_loading(annotations, tmp_path):
+    model = fit(MODELS["auto group"], annotations)
+    model.save(tmp_path / "model")
+    loaded = VSEens.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.transform(annotations), model.user_factors)
+
+
+def test_bpr_folds_in_as_it_trains(annotations):
+    """The presets have all of it."""
+    model = fit(BPR(factors=6, iterations=10), annotations)
+    np.testing.assert_array_equal(model.fit_transform(annotations), model.user_factors)
