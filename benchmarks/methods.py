@@ -35,7 +35,17 @@ RANKS = {"rank_scale": [0.005, 0.02, 0.05, 0.1, 0.3]}
 METHODS = {
     "VSE-ens (hinge)": (VSEens.paper, {"regularize": ["all", "violating"], **MARGIN, **RANKS}),
     "NaiveRank": (NaiveRank.paper, {"regularize": ["all", "violating"], **MARGIN, **RANKS}),
-    "WARP": (WARP.paper, {"max_trials": [20, 100], **MARGIN}),
+    # its L2 acts where a label violates, which becomes rare, and L(rank) multiplies its steps
+    "WARP": (
+        WARP.paper,
+        {
+            "max_trials": [10, 30, 100],
+            "learning_rate": [0.002, 0.005, 0.01, 0.02],
+            "regularization": [0.01, 0.1, 0.3, 1.0, 3.0],
+            "iterations": [10, 20, 50],
+            **MARGIN,
+        },
+    ),
     "Opt-AUC": (BPR.paper, {}),
     "AoBPR": (AoBPR.paper, RANKS),
     "DNS": (DNS.paper, {"candidates": [2, 4, 8, 16]}),

@@ -62,6 +62,8 @@ cdef enum:
     DRAWN_AHEAD = 256
     # pairs whose candidates are drawn from the same prepared proposal
     PAIRS_AT_ONCE = 64
+    # steps after which a fold-in needs no more sweeps than a quarter of the most
+    FOLD_STEPS = 160
     # rows that a thread takes at a time
     ROWS_AT_ONCE = 32
     FLOATS_IN_LINE = 16
@@ -120,7 +122,7 @@ ctypedef struct Task:
     # as in the code the paper's authors released: u moves before the labels, and the violator is
     # the first by id
     bint in_turn
-    # fold-in: labels stay as they are, and every row goes over its positives so many times
+    # fold-in: labels stay as they are, and every row goes over its positives at most so many times
     uint32_t sweeps
     uint64_t seed
     uint64_t epoch
@@ -509,20 +511,27 @@ cdef void train_pairs(
         done += n
 
 
+# rows with many positives need fewer
+cdef uint32_t sweeps_for(uint32_t most, int64_t n_pairs) noexcept nogil:
+    cdef int64_t fewest = (most + 3) // 4
+    return <uint32_t> min(<int64_t> most, max(fewest, FOLD_STEPS // n_pairs))
+
+
 # the mean over the later sweeps; the random numbers depend on the positives alone
 cdef void fold_row(
     const Task* task, Scratch* scratch, float* user, int64_t begin, int64_t end, int64_t n_pairs
 ) noexcept nogil:
     cdef uint64_t key = 0
     cdef uint32_t sweep, kept = 0
+    cdef uint32_t sweeps = sweeps_for(task.sweeps, n_pairs)
     cdef int64_t i
     for i in range(begin, end):
         key = mix(key + <uint64_t> task.indices[i] + 1)
     scratch.random = random_stream(task.seed, task.epoch, key)
     memset(scratch.folded, 0, task.stride * sizeof(float))
-    for sweep in range(task.sweeps):
+    for sweep in range(sweeps):
         train_pairs(task, scratch, user, begin, end, n_pairs)
-        if 2 * sweep >= task.sweeps - 1:
+        if 2 * sweep >= sweeps - 1:
             vr_add_masked(scratch.folded, user, task.learns, 1, 0, task.stride)
             kept += 1
     vr_add_masked(user, scratch.folded, task.learns, <float> 1.0 / kept, 1, task.stride)
@@ -784,7 +793,8 @@ def train(
     user_factors, item_factors : INOUT, padded and aligned
     learns : IN (stride,), 1 for the columns of a user that are learned, else 0
     rank_weights : IN (n_labels,), L(rank) for the WARP loss, else None
-    sweeps : 0, or how often to go over the positives of a row with item_factors fixed; then
+    sweeps : 0, or how often to go over the positives of a row with item_factors fixed, a quarter
+        as often at least and never more than what makes FOLD_STEPS steps; then
         user_factors are where it starts from, and random numbers depend on the positives alone
     """
     cdef Task task

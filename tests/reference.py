@@ -140,6 +140,7 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
                 key = mix((key + int(label) + 1) % 2**64)
             random = Random(seed, epoch, key)
             after = []
+            sweeps = min(sweeps, max(-(-sweeps // 4), 160 // n_pairs))
             for _ in range(sweeps):
                 state.row(random, row, begin, end, n_pairs, pairs_together)
                 after.append(users[row].copy())

@@ -438,7 +438,7 @@ FOLD_INS = [
 
 
 @pytest.mark.parametrize("options", FOLD_INS, ids=lambda o: "-".join(str(v) for v in o.values()))
-@pytest.mark.parametrize("sweeps", [1, 4, 5])
+@pytest.mark.parametrize("sweeps", [1, 5, 40])
 def test_fold_in_agrees_with_the_reference(kernel, options, sweeps):
     bias = options.get("bias", False)
     matrix, users, items = make_case(11, 25, 60, 18 + bias)

@@ -335,6 +335,6 @@ def test_what_early_stopping_watches(annotations):
 def test_search_stops_early(emoji):
     with threadpool_limits(1):
         search = GridSearchCV(
-            small(iterations=60, early_stopping=True, n_iter_no_change=3), GRID, cv=FOLDS
+            small(iterations=60, early_stopping=True, num_threads=1), GRID, cv=FOLDS
         ).fit(emoji)
     assert search.best_params_ == {"factors": 16}

@@ -8,8 +8,9 @@ from scipy.sparse import csr_matrix
 from ._native import kernel
 from .training import MAX_PAIRS_PER_CALL, Settings, threads_for
 
-# passes over the labels of an image; the result is the mean after each of the later half
-SWEEPS = 20
+# most passes over the labels of an image, a quarter of it for those with many; the result is the
+# mean after each of the later half
+SWEEPS = 40
 # comparisons in a pass in which a label is the negative: where it would be more often, each of
 # these has more weight
 MOST_NEGATIVES = 2000
@@ -35,16 +36,16 @@ def step_size(settings: Settings, variance: float, rank_weights) -> float:
         return settings.learning_rate
     margin = settings.margin if settings.margin > 0 else 1.0
     if settings.loss == "softmax":
-        scale = 0.5 * settings.temperature**2
+        scale = (0.6 if settings.cosine else 0.3) * settings.temperature**2
     elif settings.loss == "sgns":
-        scale = 0.4
+        scale = 0.25
     elif settings.cosine:
         scale = 0.1
     elif settings.loss == "logistic":
         # harder negatives have steeper losses
-        scale = 2.5 if settings.selection == "first" else 0.75
+        scale = 1.25 if settings.selection == "first" else 0.5
     else:
-        scale = 0.25 * margin
+        scale = 0.15 * margin
     if rank_weights is not None and len(rank_weights) > 1:
         scale /= max(1.0, rank_weights[-1] / 2)
     step = scale / variance

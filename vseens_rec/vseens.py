@@ -539,9 +539,10 @@ class VSEens(
     def transform(self, X) -> np.ndarray:
         """Compute the factors of images from their labels, with the factors of labels fixed.
 
-        Runs 20 passes of the training's own steps over the labels of an image, for the image's
-        factors alone, from zero and at a step size that follows from the spread of the labels'
-        factors; the result is their mean after each of the last 10. The random numbers are
+        Runs 40 passes of the training's own steps over the labels of an image (fewer where it has
+        many), for the image's factors alone, from zero and at a step size that follows from the
+        spread of the labels' factors; the result is their mean after each pass of the later
+        half. The random numbers are
         keyed by the labels of the image, so the result for an image depends on them and
         on nothing else: not on its row number, the other rows or the number of threads.
 
