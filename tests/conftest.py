@@ -22,6 +22,26 @@ def annotations():
     return make_annotations(400, 120, 4000, random_state=0)
 
 
+class PlantedTopics:
+    """Annotations whose law is known, and how much of it a ranking finds."""
+
+    def __init__(self):
+        planted = make_annotations(600, 150, 9000, n_topics=6, random_state=1, return_planted=True)
+        self.matrix = planted.matrix
+        self.known = planted.matrix.toarray() > 0
+        self.law = np.where(self.known, 0, planted.image_topics @ planted.topic_labels)
+
+    def held_by_the_first_15(self, scores):
+        """Mean share of the law that the 15 best labels hold that an image does not have."""
+        first = np.argsort(-np.where(self.known, -np.inf, scores), axis=1)[:, :15]
+        return np.take_along_axis(self.law, first, axis=1).sum(axis=1).mean()
+
+
+@pytest.fixture(scope="session")
+def planted():
+    return PlantedTopics()
+
+
 @pytest.fixture
 def checkerboard():
     """Even images have the even labels and odd the odd, but for the diagonal."""

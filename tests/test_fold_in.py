@@ -327,3 +327,22 @@ def test_bpr_folds_in_as_it_trains(annotations):
     """The presets have all of it."""
     model = fit(BPR(factors=6, iterations=10), annotations)
     np.testing.assert_array_equal(model.fit_transform(annotations), model.user_factors)
+
+
+def test_similar_labels_of_one_that_is_computed_anew(fitted, annotations):
+    columns = annotations.T.tocsr()
+    ids, scores = fitted.similar_items([3, 50], N=6, recalculate_item=True,
+                                       item_users=columns[[3, 50]])  # fmt: skip
+    factors = fitted.recalculate_item([3, 50], columns[[3, 50]])
+    for row, (label, factor) in enumerate(zip((3, 50), factors, strict=True)):
+        cosines = fitted.item_factors @ factor / np.linalg.norm(factor) / fitted.item_norms
+        order = [label, *(other for other in np.argsort(-cosines) if other != label)]
+        np.testing.assert_array_equal(ids[row], order[:6])
+        np.testing.assert_allclose(scores[row], [1, *cosines[order[1:6]]], rtol=1e-4)
+    # one that the model does not have, and one that is filtered
+    ids, _ = fitted.similar_items(500, N=3, recalculate_item=True, item_users=columns[[7]])
+    assert 500 not in ids
+    query = {"recalculate_item": True, "item_users": columns[[7]]}
+    assert 7 not in fitted.similar_items(7, filter_items=[7], **query)[0]
+    assert 7 not in fitted.similar_items(7, items=[5, 6], **query)[0]
+    assert fitted.similar_items(7, items=[5, 7, 6], **query)[0][0] == 7

@@ -293,6 +293,19 @@ def test_models_of_many_kinds_agree(evaluated):
         assert_allclose(list(found.values()), list(expected.values()), rtol=1e-9)
 
 
+def test_factors_on_a_graphics_processor(evaluated):
+    class OnDevice:
+        def __init__(self, array):
+            self.array = array
+
+        def to_numpy(self):
+            return self.array
+
+    model, observed, held_out = evaluated
+    remote = Factors(OnDevice(model.user_factors), OnDevice(model.item_factors))
+    assert ranking_metrics(remote, observed, held_out) == ranking_metrics(model, observed, held_out)
+
+
 def test_models_of_implicit(annotations):
     train, test = leave_one_out_split(annotations, random_state=0)
     als = AlternatingLeastSquares(factors=8, iterations=5, random_state=0)

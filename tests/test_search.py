@@ -154,13 +154,6 @@ def test_halving_search(split):
     assert over_images.best_params_["factors"] == 16
 
 
-def threads_used(estimator, X, y=None):
-    """A scorer that tells how many threads the fit may use."""
-    from vseens_rec._native import effective_threads
-
-    return float(effective_threads(estimator.num_threads))
-
-
 def test_search_in_parallel(emoji):
     one = GridSearchCV(small(), GRID, cv=FOLDS).fit(emoji)
     two = GridSearchCV(small(), GRID, cv=FOLDS, n_jobs=2).fit(emoji)
@@ -168,6 +161,13 @@ def test_search_in_parallel(emoji):
     np.testing.assert_allclose(
         one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"], rtol=0.2
     )
+
+    # inside, so that the processes get the function itself: they cannot import this file
+    def threads_used(estimator, X, y=None):
+        from vseens_rec._native import effective_threads
+
+        return float(effective_threads(estimator.num_threads))
+
     # as many threads in all as there are processors, not as many in every process
     shared = GridSearchCV(
         small(iterations=1), GRID, cv=FOLDS, n_jobs=2, scoring=threads_used, refit=False

@@ -23,24 +23,17 @@ def fitted(annotations):
 @pytest.mark.parametrize("sampler", ["adaptive", "uniform"])
 @pytest.mark.parametrize("loss", ["hinge", "logistic"])
 @pytest.mark.parametrize("use_bias", [False, True])
-def test_recovers_a_planted_ranking(sampler, loss, use_bias):
+def test_recovers_a_planted_ranking(sampler, loss, use_bias, planted):
     """The 15 labels recommended hold far more of the planted law than the most popular do."""
-    planted = make_annotations(600, 150, 9000, n_topics=6, random_state=1, return_planted=True)
-    law = np.asarray(planted.image_topics @ planted.topic_labels)
-    known = planted.matrix.toarray() > 0
-    law[known] = 0
-
-    def held_by_the_first_15(scores):
-        first = np.argsort(-np.where(known, -np.inf, scores), axis=1)[:, :15]
-        return np.take_along_axis(law, first, axis=1).sum(axis=1).mean()
-
     model = VSEens(
         factors=8, iterations=60, learning_rate=0.1, regularization=0.1, sampler=sampler,
         loss=loss, use_bias=use_bias, random_state=0,
     ).fit(planted.matrix, show_progress=False)  # fmt: skip
-    ideal = held_by_the_first_15(law)
-    popular = held_by_the_first_15(np.broadcast_to(planted.matrix.sum(axis=0), law.shape))
-    learned = held_by_the_first_15(model.user_factors @ model.item_factors.T)
+    ideal = planted.held_by_the_first_15(planted.law)
+    popular = planted.held_by_the_first_15(
+        np.broadcast_to(planted.matrix.sum(axis=0), planted.law.shape)
+    )
+    learned = planted.held_by_the_first_15(model.user_factors @ model.item_factors.T)
     assert learned / ideal > popular / ideal + 0.08
 
 

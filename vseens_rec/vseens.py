@@ -918,19 +918,29 @@ class VSEens(
         Returns
         -------
         ids, scores : ndarray of int32, ndarray of float32, of shape (N,) or (n, N)
-            The most similar labels and their cosines, padded with -1 and -inf.
+            The most similar labels and their cosines, padded with -1 and -inf. A label that is
+            computed anew stands for itself in the comparison, so it comes first.
         """
         check_is_fitted(self)
-        itemid = _validation.check_ids(itemid, len(self.item_factors), "itemid", "labels")
-        return self._similar(
+        n_labels = len(self.item_factors)
+        # a label that is computed anew may be one the model does not have
+        most = _validation.MAX_LABELS if recalculate_item else n_labels
+        itemid = _validation.check_ids(itemid, most, "itemid", "labels")
+        ids, scores = self._similar(
             super().similar_items,
             itemid,
             N,
-            len(self.item_factors),
+            n_labels,
             {"recalculate_item": recalculate_item, "item_users": item_users},
             filter_items=filter_items,
             items=items,
         )
+        if recalculate_item:
+            compared = np.arange(n_labels) if items is None else np.asarray(items)
+            if filter_items is not None:
+                compared = np.setdiff1d(compared, filter_items)
+            _put_first(ids, scores, itemid, compared)
+        return ids, scores
 
     def similar_users(
         self, userid, N: int = 10, filter_users=None, users=None
@@ -1033,6 +1043,19 @@ def _padded(
         ids = np.pad(ids, widths, constant_values=-1)
         scores = np.pad(scores, widths, constant_values=-np.inf)
     return ids, scores
+
+
+def _put_first(ids: np.ndarray, scores: np.ndarray, own, compared: np.ndarray) -> None:
+    """Move every row's own id to the front in place, where it is one of those compared."""
+    for row, values, label in zip(
+        np.atleast_2d(ids), np.atleast_2d(scores), np.atleast_1d(own), strict=True
+    ):
+        if label not in compared:
+            continue
+        found = np.flatnonzero(row == label)
+        end = found[0] if len(found) else len(row) - 1
+        row[1 : end + 1], values[1 : end + 1] = row[:end].copy(), values[:end].copy()
+        row[0], values[0] = label, 1.0
 
 
 _blas: ThreadpoolController | None = None
