@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ._native import kernel
+from .sampling import padded
 from .training import MAX_PAIRS_PER_CALL, Settings, threads_for
 
 # most passes over the labels of an image, a quarter of it for those with many; the result is the
@@ -281,9 +282,7 @@ class _Comparisons:
 
     def rows(self, images: np.ndarray) -> np.ndarray:
         """Copy rows of images, aligned."""
-        rows = kernel.aligned_rows(len(images), self.user_factors.shape[1])
-        rows[:] = self.user_factors[images]
-        return rows
+        return padded(self.user_factors[images])
 
     def scores(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Score pairs of images and labels."""
@@ -340,11 +339,3 @@ class _Comparisons:
                 rival = np.sort(scores[ranked:], axis=0)[-min(kept, rivals)]
                 gates = np.maximum(gates, rival)
         return _Terms(sweep, others, self.scores(others, positives), gates)
-
-
-def padded(factors: np.ndarray) -> np.ndarray:
-    """Copy factors to rows as the kernel takes them."""
-    n_rows, columns = factors.shape
-    rows = kernel.aligned_rows(n_rows, kernel.padded_width(columns))
-    rows[:, :columns] = factors
-    return rows

@@ -65,6 +65,9 @@ class _SamplerObject:
         self._calls = 0
         self._num_threads = num_threads
 
+    def refresh(self, item_factors) -> None:
+        """Do nothing: this sampler does not depend on the factors."""
+
     def sample(self, user_factors, size: int, exclude=None) -> np.ndarray:
         """Draw labels for every row.
 
@@ -128,7 +131,7 @@ class _SamplerObject:
 
     def _arguments(self, user_factors, exclude):
         users = _validation.check_factors(user_factors, self._columns, "user_factors")
-        users = _padded(users)
+        users = padded(users)
         if exclude is None:
             return users, None, None
         return users, *_validation.check_exclusions(exclude, len(users), self.n_labels)
@@ -166,7 +169,7 @@ class _FactorSampler(_SamplerObject):
                 f"item_factors has {len(items)} rows, but the sampler was made for "
                 f"{self.n_labels} labels: make a new one"
             )
-        self._sampler.refresh(_padded(items), effective_threads(self._num_threads))
+        self._sampler.refresh(padded(items), effective_threads(self._num_threads))
 
 
 class AdaptiveSampler(_FactorSampler):
@@ -243,9 +246,6 @@ class UniformSampler(_SamplerObject):
         self._sampler = make_sampler("uniform", self.n_labels, 1)
         self._start(random_state, num_threads)
 
-    def refresh(self, item_factors) -> None:
-        """Do nothing: this sampler does not depend on the factors."""
-
 
 class PopularitySampler(_SamplerObject):
     """Labels in proportion to a power of their popularity.
@@ -274,15 +274,13 @@ class PopularitySampler(_SamplerObject):
         )
         self._start(random_state, num_threads)
 
-    def refresh(self, item_factors) -> None:
-        """Do nothing: this sampler does not depend on the factors."""
 
-
-def _padded(factors: np.ndarray) -> np.ndarray:
-    """Return float32 rows as the kernel reads them, without a copy if they are so already."""
+def padded(factors: np.ndarray, *, copy: bool = False) -> np.ndarray:
+    """Return float32 rows as the kernel reads them; a copy only if asked for or needed."""
     width = kernel.padded_width(factors.shape[1])
-    if width == factors.shape[1] and factors.ctypes.data % 64 == 0:
+    ready = width == factors.shape[1] and factors.ctypes.data % 64 == 0
+    if ready and factors.dtype == np.float32 and factors.flags.c_contiguous and not copy:
         return factors
-    padded = kernel.aligned_rows(len(factors), width)
-    padded[:, : factors.shape[1]] = factors
-    return padded
+    rows = kernel.aligned_rows(len(factors), width)
+    rows[:, : factors.shape[1]] = factors
+    return rows

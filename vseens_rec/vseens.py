@@ -18,8 +18,9 @@ from threadpoolctl import ThreadpoolController
 from . import _validation, persistence
 from ._native import effective_threads
 from .early_stopping import EarlyStopping, validation_split
-from .fold_in import FoldIn, padded
+from .fold_in import FoldIn
 from .metrics import held_out_metrics
+from .sampling import padded
 from .training import Settings, Trainer, last_group_size
 from .updates import grown, transposed, with_columns, with_rows
 
@@ -645,7 +646,7 @@ class VSEens(
         if folder is None or not folder.agrees_with(settings, self.item_factors):
             folder = FoldIn(
                 settings,
-                padded(self.item_factors),
+                padded(self.item_factors, copy=True),
                 settings.make_sampler(len(self.item_factors), self._label_counts),
                 last_group_size(settings, self.history_),
                 effective_threads(self.num_threads),
