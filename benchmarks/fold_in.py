@@ -1,13 +1,15 @@
 """How folded-in factors rank beside learned ones, and how fast they come.
 
     python benchmarks/fold_in.py --data FOLDER [--sets mirflickr25k harrison coco80] [--seeds 3]
+    python benchmarks/fold_in.py --data FOLDER --methods
 
 FOLDER holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz. MIRFlickr-25k
 is at press.liacs.nl/mirflickr, HARRISON at github.com/minstone/HARRISON-Dataset, COCO at
 cocodataset.org. One label of every image is held out. Images: NDCG@10 of the factors that the
 training leaves, of those folded in with the labels' factors of the same model, after few and many
 iterations, and of images that were not trained on. Labels: NDCG@10 when a tenth of the labels is
-folded in, and when it is missing. Rates are of one thread and of all.
+folded in, and when it is missing. Rates are of one thread and of all. With --methods: NDCG@10 of
+learned and of folded-in factors for losses and selections of all kinds.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import load_npz
 
-from vseens_rec import VSEens
+from vseens_rec import DNS, WARP, VSEens
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 
@@ -27,6 +29,23 @@ FILES = {
     "harrison": "harrison/all.npz",
     "coco80": "coco80/official_train2014.npz",
 }
+
+HINGE = {"loss": "hinge", "learning_rate": 0.02, "regularization": 0.01}
+MANY = {"learning_rate": 0.05, "regularization": 0.01}
+METHODS = {
+    "logistic, adaptive": VSEens(),
+    "logistic, uniform": VSEens(sampler="uniform"),
+    "logistic, hardest of 8": DNS(),
+    "hinge": VSEens(**HINGE),
+    "hinge, margin 3": VSEens(**HINGE, margin=3.0, regularize="violating"),
+    "warp": WARP(learning_rate=0.01, regularization=1.0, max_trials=10, iterations=20),
+    "softmax of 16": VSEens(**MANY, sampler="uniform", loss="softmax", candidates=16),
+    "skip-gram of 4": VSEens(**MANY, loss="sgns", candidates=4),
+    "softmax of 16 cosines": VSEens(
+        learning_rate=0.01, regularization=0, sampler="uniform", loss="softmax", candidates=16,
+        temperature=0.1, cosine=True, use_bias=False, iterations=60,
+    ),
+}  # fmt: skip
 
 
 def ndcg(users, items, train, held_out):
@@ -63,6 +82,15 @@ def compare_labels(train, held_out, seed):
     return [ndcg(users, items, train, held_out) for items in (model.item_factors, folded, without)]
 
 
+def compare_methods(train, held_out):
+    """Print NDCG@10 of learned and of folded-in factors for every method."""
+    for name, model in METHODS.items():
+        model.set_params(fold_in_users=False, random_state=0).fit(train, show_progress=False)
+        learned = ndcg(model.user_factors, model.item_factors, train, held_out)
+        folded = ndcg(model.transform(train), model.item_factors, train, held_out)
+        print(f"    {name:24} learned {learned:.4f}, folded in {folded:.4f}", flush=True)
+
+
 def rates(train, repeats):
     """Images folded in per second, on one thread and on all; and milliseconds of a single one."""
     found = []
@@ -86,9 +114,14 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=list(FILES), choices=FILES)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", action="store_true", help="other losses and selections")
     options = parser.parse_args()
     for name in options.sets:
         matrix = load_npz(options.data / FILES[name])
+        if options.methods:
+            print(f"{name}, NDCG@10")
+            compare_methods(*leave_one_out_split(matrix, random_state=0))
+            continue
         images, labels = [], []
         for seed in range(options.seeds):
             train, held_out = leave_one_out_split(matrix, random_state=seed)

@@ -37,11 +37,13 @@ def main():
     # chosen on keywords held out of the training part
     model = VSEens(
         factors=160,
-        learning_rate=0.1,
-        regularization=0.04,
-        rank_scale=0.1,
+        learning_rate=0.05,
+        regularization=0.02,
+        iterations=100,
+        rank_scale=0.3,
+        candidates=16,
+        loss="sgns",
         init_scale=0.1,
-        iterations=600,
         random_state=0,
     )
     model.fit(train)

@@ -270,7 +270,7 @@ class _Comparisons:
         out = np.empty((len(images), size), dtype=np.int32)
         if len(images):
             self.folder.sampler.draw(
-                self.rows(images),
+                padded(self.user_factors[images]),
                 out,
                 rows.indptr.astype(np.int64),
                 rows.indices if rows.nnz else np.zeros(1, np.int32),
@@ -279,10 +279,6 @@ class _Comparisons:
                 threads_for(out.size, self.num_threads),
             )
         return out
-
-    def rows(self, images: np.ndarray) -> np.ndarray:
-        """Copy rows of images, aligned."""
-        return padded(self.user_factors[images])
 
     def scores(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Score pairs of images and labels."""
