@@ -346,3 +346,129 @@ def test_similar_labels_of_one_that_is_computed_anew(fitted, annotations):
     assert 7 not in fitted.similar_items(7, filter_items=[7], **query)[0]
     assert 7 not in fitted.similar_items(7, items=[5, 6], **query)[0]
     assert fitted.similar_items(7, items=[5, 7, 6], **query)[0][0] == 7
+
+
+WRONG_SETTINGS = [
+    ({"candidates": 0}, "candidates"),
+    ({"sampler": "bogus"}, "sampler"),
+    ({"factors": 7}, "factors=7"),
+    ({"factors": 4000, "use_bias": False}, "factors=4000"),
+    ({"use_bias": False}, "use_bias=False"),
+    ({"loss": "warp"}, "violator"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), WRONG_SETTINGS)
+def test_settings_that_do_not_go_with_the_factors(fitted, annotations, parameters, message):
+    model = fit(fitted, annotations, iterations=1).set_params(**parameters)
+    with pytest.raises(ValueError, match=message):
+        model.transform(annotations)
+    with pytest.raises(ValueError, match=message):
+        model.recalculate_item(0, annotations.T.tocsr()[[0]])
+
+
+def test_factors_that_do_not_go_with_the_settings(annotations):
+    model = fit(VSEens(factors=8, iterations=1), annotations)
+    model.item_factors = np.ones((120, 40), np.float32)
+    with pytest.raises(ValueError, match="40"):
+        model.transform(annotations)
+    model.item_factors = np.full((120, 9), np.nan, np.float32)
+    with pytest.raises(ValueError, match="not finite"):
+        model.transform(annotations)
+
+
+def test_tiny_factors_give_finite_ones(annotations):
+    for init_scale in (1e-20, 1e-12):
+        model = fit(
+            VSEens(factors=8, iterations=0, init_scale=init_scale, regularization=0), annotations
+        )
+        assert np.abs(model.user_factors).max() < 1e4
+
+
+def test_popularity_follows_the_remembered_matrix(annotations, tmp_path):
+    model = fit(MODELS["popularity"], annotations)
+    model.transform(annotations)
+    model.partial_fit_users(np.arange(120), csr_matrix(np.eye(120)))
+    model.save(tmp_path / "model")
+    loaded = VSEens.load(tmp_path / "model")
+    np.testing.assert_array_equal(model.transform(annotations), loaded.transform(annotations))
+
+
+def test_labels_fold_in_without_anything_to_compare_with(annotations):
+    columns = annotations.T.tocsr()
+    for name in ("adaptive", "popularity", "hardest", "exact"):
+        model = fit(MODELS[name], annotations, iterations=2)
+        model.partial_fit_users(np.arange(400), csr_matrix((400, 120)))
+        assert np.isfinite(model.recalculate_item(0, columns[[0]])).all()
+        assert np.isfinite(model.transform(annotations)).all()
+
+
+def test_images_that_have_every_label_are_not_ranked_for(annotations):
+    full = csr_matrix(np.ones((300, 120), np.float32))
+    model = fit(VSEens(factors=8, iterations=5), vstack([full, annotations]).tocsr())
+    columns = vstack([full, annotations]).T.tocsr()
+    assert np.isfinite(model.recalculate_item(0, columns[[0]])).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_of_rows_are_checked(fitted, annotations, value):
+    row = annotations[[0]].copy()
+    row.data[0] = value
+    with pytest.raises(ValueError, match="user_items must hold finite"):
+        fitted.recalculate_user(0, row)
+    with pytest.raises(ValueError, match="item_users must hold finite"):
+        fitted.recalculate_item(0, csr_matrix(np.full((1, 400), value)))
+
+
+def test_groups_that_become_automatic(annotations):
+    model = fit(
+        VSEens(factors=8, iterations=2, selection="group", group_size=2, candidates=5), annotations
+    )
+    model.set_params(group_size="auto")
+    assert np.isfinite(model.transform(annotations)).all()
+
+
+def test_histories_across_warm_starts_have_a_value_for_every_epoch(annotations):
+    model = fit(VSEens(factors=8, iterations=3, warm_start=True), annotations)
+    model.set_params(early_stopping=True).fit(annotations, show_progress=False)
+    assert model.best_iteration_ >= 3
+    model.set_params(early_stopping=False).fit(annotations, show_progress=False)
+    assert not hasattr(model, "best_iteration_")
+    assert {len(values) for values in model.history_.values()} == {9}
+    np.testing.assert_array_equal(
+        np.isnan(model.history_["validation"]), [True] * 3 + [False] * 3 + [True] * 3
+    )
+
+
+def test_a_warm_start_is_not_measured_on_what_it_knows(split):
+    """Images of the validation start from what is left of their labels."""
+    train, _ = split
+    model = VSEens(factors=16, iterations=30, early_stopping=True, warm_start=True)
+    model = fit(model, train, n_iter_no_change=100)
+    before = max(model.history_["validation"])
+    for fold_in_users in (True, False):
+        again = clone(model).set_params(random_state=0).fit(train, show_progress=False)
+        again.set_params(fold_in_users=fold_in_users, iterations=1, learning_rate=1e-6)
+        again.fit(train, show_progress=False)
+        assert again.history_["validation"][-1] < 1.1 * before
+
+
+def test_a_warm_start_that_only_makes_it_worse_gives_back_what_there_was(split):
+    train, _ = split
+    model = VSEens(factors=16, iterations=40, early_stopping=True, warm_start=True)
+    model = fit(model, train, n_iter_no_change=100)
+    items = model.item_factors
+    model.set_params(learning_rate=0.9, iterations=3).fit(train, show_progress=False)
+    assert model.best_iteration_ == 40
+    np.testing.assert_array_equal(model.item_factors, items)
+
+
+def test_popularity_counts_new_images(annotations):
+    model = Popularity().fit(annotations[:300])
+    model.partial_fit_users(np.arange(300, 400), annotations[300:])
+    np.testing.assert_array_equal(model.item_factors, Popularity().fit(annotations).item_factors)
+
+
+def test_recommending_for_an_image_beyond_the_matrix(fitted):
+    with pytest.raises(IndexError, match="the model has 400 images"):
+        fitted.recommend(99999, recalculate_user=True)

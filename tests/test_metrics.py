@@ -94,9 +94,10 @@ def test_one_image_by_hand():
 def test_lists_longer_than_the_labels():
     found = ranking_metrics(
         lambda rows: np.array([[3.0, 2.0, 1.0]]), None, [[0, 0, 1]],
-        ["precision@10", "recall@10", "ndcg@10", "hit@10", "auc@10", "coverage@10"],
+        ["precision@10", "recall@10", "ndcg@10", "hit@10", "auc@10", "coverage@10",
+         "recall@99999999999999999999"],
     )  # fmt: skip
-    assert_allclose(list(found.values()), [0.1, 1, 0.5, 1, 0, 1])
+    assert_allclose(list(found.values()), [0.1, 1, 0.5, 1, 0, 1, 1])
 
 
 @given(
@@ -366,6 +367,9 @@ def test_callers_arrays_stay_as_they_are(evaluated):
         ({"model": lambda rows: np.full((2, 3), np.nan)}, "NaN"),
         ({"model": Factors(np.ones((3, 2)), np.ones((3, 2)))}, "rows of the model"),
         ({"model": Factors(np.full((2, 2), np.nan), np.ones((3, 2)))}, "not finite"),
+        ({"model": Factors(np.ones((2, 5)), np.ones((3, 3)))}, "do not belong together"),
+        ({"model": Factors(np.ones((2, 0)), np.ones((3, 0)))}, "do not belong together"),
+        ({"model": Factors(np.ones(2), np.ones(3))}, "do not belong together"),
         ({"num_threads": -1}, "num_threads"),
     ],
 )

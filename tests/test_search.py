@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
     GridSearchCV,
@@ -80,6 +81,28 @@ def test_what_score_refuses(split):
         model.score(csr_matrix(np.eye(3, split[0].shape[1])))
     with pytest.raises(ValueError, match="'recall@10x' is not known"):
         ranking_scorer("recall@10x")
+
+
+def test_what_scorers_refuse(split):
+    scorer = ranking_scorer("ndcg@10")
+    with pytest.raises(NotFittedError):
+        scorer(small(), *split)
+    model = small(iterations=1).fit(split[0][:, :500], show_progress=False)
+    for n_labels in (400, 3000, 3_000_000):
+        rows = np.arange(60).repeat(3)
+        X = csr_matrix(
+            (np.ones(180), (rows, np.arange(180) * (n_labels // 180))), shape=(60, n_labels)
+        )
+        with pytest.raises(ValueError, match=f"{n_labels} labels"):
+            scorer(model, X)
+
+
+def test_scorer_of_a_search_in_a_pipeline(emoji):
+    nested = make_pipeline(
+        FunctionTransformer(accept_sparse=True), GridSearchCV(small(iterations=2), GRID, cv=FOLDS)
+    ).fit(emoji)
+    best = nested[-1].best_estimator_
+    assert ranking_scorer("map")(nested, emoji) == ranking_scorer("map")(best, emoji)
 
 
 def test_scores_of_every_measure(split):

@@ -264,3 +264,21 @@ def test_one_image_and_one_label():
         model = make_model().fit(np.eye(*shape), show_progress=False)
         ids, _ = model.recommend(0, N=3)
         assert ids.shape == (3,)
+
+
+def test_sums_of_small_integers_do_not_overflow():
+    X = csr_matrix((np.array([128, 128, 1, 1], np.uint8), [0, 0, 1, 0], [0, 3, 4]), shape=(2, 3))
+    model = VSEens(factors=2, iterations=1).fit(X, show_progress=False)
+    assert set(model.recommend(0, N=3)[0]) == {2, -1}
+
+
+def test_half_precision():
+    X = np.eye(4, dtype=np.float16) + np.eye(4, k=1, dtype=np.float16)
+    assert VSEens(factors=2, iterations=1).fit(X, show_progress=False).user_factors.shape == (4, 3)
+
+
+@pytest.mark.parametrize("sampling", ["pairs", "images", "weighted"])
+def test_nothing_to_learn_where_all_have_every_label(sampling):
+    model = VSEens(factors=2, iterations=2, positive_sampling=sampling)
+    model.fit(np.ones((3, 2)), show_progress=False)
+    assert np.isfinite(model.item_factors).all()

@@ -192,6 +192,9 @@ SPARSE_OR_DENSE = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finit
 
 
 def _canonical(X, name: str, argument: str = "X", allow_empty: bool = False) -> csr_matrix:
+    if not issparse(X) and X.dtype == np.float16:
+        # which scipy does not know
+        X = X.astype(np.float32)
     # a new object around the same arrays: its flags are computed, whatever the caller's say
     matrix = csr_matrix(X, copy=False)
     matrix = csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
@@ -203,8 +206,9 @@ def _canonical(X, name: str, argument: str = "X", allow_empty: bool = False) -> 
     owned = False
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
-        if matrix.data.dtype == bool:
-            matrix.data = matrix.data.astype(np.int32)
+        if matrix.data.dtype.kind in "biu":
+            # sums of small integers may not fit their type
+            matrix.data = matrix.data.astype(np.int64)
         matrix.sum_duplicates()
         owned = True
     if matrix.nnz and matrix.data.min() < 0:
@@ -244,6 +248,8 @@ def check_ids(ids, n: int, argument: str, what: str) -> int | np.ndarray:
         raise TypeError(f"{argument} must hold integers, got an array of {array.dtype}")
     if array.size and (array.min() < 0 or array.max() >= n):
         wrong = array.min() if array.min() < 0 else array.max()
+        if n >= MAX_LABELS:
+            raise IndexError(f"{argument} {int(wrong)} is out of range: ids are 0 to {n - 1}")
         raise IndexError(
             f"{argument} {int(wrong)} is out of range: the model has {n} {what}, numbered 0 to "
             f"{n - 1}"
@@ -338,6 +344,11 @@ def check_rows(
                 f"array of shape {user_items.shape}"
             )
     shape = user_items.shape
+    if len(shape) != 2:
+        raise ValueError(f"{argument} must have two dimensions, got shape {shape}")
+    values = user_items.data if issparse(user_items) else user_items
+    if np.asarray(values).dtype.kind not in "biuf" or not np.isfinite(values).all():
+        raise ValueError(f"{argument} must hold finite real numbers")
     if shape[1] != n_labels:
         hint = ""
         if shape[0] == n_labels:

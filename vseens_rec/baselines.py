@@ -173,6 +173,16 @@ class Popularity(VSEens):
         if callback is not None:
             callback(0, 0.0, 0, 0)
 
+    def expected_columns(self) -> int:
+        """Columns of the factors: 1."""
+        return 1
+
+    def partial_fit_users(self, userids, user_items) -> None:
+        """Add images, or set their labels, and count how many images have each label anew."""
+        super().partial_fit_users(userids, user_items)
+        if "_liked_indices" in self.__dict__:
+            self.item_factors = self._label_counts().astype(self.dtype)[:, None]
+
     def _fold_in_rows(self, matrix: csr_matrix) -> np.ndarray:
         return np.ones((matrix.shape[0], 1), dtype=self.dtype)
 

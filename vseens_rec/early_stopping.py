@@ -5,27 +5,35 @@ from scipy.sparse import csr_matrix
 
 from .fold_in import FoldIn
 from .metrics import Factors, parse_metric, ranking_metrics
-from .model_selection import leave_one_out_split
+from .model_selection import hash_of, hide_one_label
 from .training import Trainer, last_group_size
 
 
-def validation_split(
-    matrix: csr_matrix, fraction: float, seed: int
-) -> tuple[csr_matrix, csr_matrix]:
-    """Hold out one label of a fraction of the images that have two or more, at least one."""
-    several = np.flatnonzero(np.diff(matrix.indptr) >= 2)
+def validation_split(matrix: csr_matrix, fraction: float) -> tuple[csr_matrix, csr_matrix]:
+    """Hold out one label of a fraction of the images that have two or more, at least one.
+
+    Images and labels are chosen by hashes of the images' labels, so that trainings that follow each
+    other hold out the same ones.
+    """
+    lengths = np.diff(matrix.indptr)
+    several = np.flatnonzero(lengths >= 2)
     if not len(several):
         raise ValueError(
             "early_stopping holds out one label of images with two or more, but X has no such "
             "image: use early_stopping=False"
         )
-    generator = np.random.default_rng(seed)
+    filled = np.flatnonzero(lengths)
+    hashes = np.zeros(len(lengths), dtype=np.uint64)
+    hashes[filled] = np.add.reduceat(hash_of(matrix.indices + 1), matrix.indptr[filled])
+    hashes = hashes[several]
     n_images = max(1, round(fraction * len(several)))
-    chosen = np.zeros(matrix.shape[0], dtype=matrix.dtype)
-    chosen[generator.permutation(several)[:n_images]] = 1
-    _, held_out = leave_one_out_split(matrix, generator)
-    held_out = held_out.multiply(chosen[:, None]).tocsr()
-    held_out.eliminate_zeros()
+    chosen = np.sort(several[np.argsort(hash_of(hashes), kind="stable")[:n_images]])
+    _, hidden = hide_one_label(matrix[chosen])
+    place = csr_matrix(
+        (np.ones(n_images, dtype=matrix.dtype), (chosen, np.arange(n_images))),
+        shape=(matrix.shape[0], n_images),
+    )
+    held_out = (place @ hidden).tocsr()
     train = (matrix - held_out).tocsr()
     train.eliminate_zeros()
     train.sort_indices()
@@ -110,16 +118,21 @@ class EarlyStopping:
     def should_stop(self, trainer: Trainer) -> bool:
         """Measure after an epoch, keep the factors if they are the best, and decide."""
         score = self.score(trainer)
-        trainer.history.setdefault("validation", []).append(score)
-        if score > self.best_score:
-            self.best_epoch, self.best_score = trainer.epochs, score
-            users = None if self.fold_in else trainer.user_factors.copy()
-            self.kept = (users, trainer.item_factors.copy())
+        earlier = [float("nan")] * (trainer.epochs - 1)
+        trainer.history.setdefault("validation", [*earlier, score])[-1] = score
+        self.keep_if_best(trainer, score)
         if score > self.reference + self.tol:
             self.reference, self.unchanged = score, 0
         else:
             self.unchanged += 1
         return self.unchanged >= self.n_iter_no_change
+
+    def keep_if_best(self, trainer: Trainer, score: float) -> None:
+        """Copy the factors if none scored higher."""
+        if score > self.best_score:
+            self.best_epoch, self.best_score = trainer.epochs, score
+            users = None if self.fold_in else trainer.user_factors.copy()
+            self.kept = (users, trainer.item_factors.copy())
 
     def restore(self, trainer: Trainer) -> None:
         """Put the best factors back."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from implicit.recommender_base import ModelFitError
 from scipy.sparse import csr_matrix
 
 from ._native import kernel
@@ -15,6 +16,7 @@ SWEEPS = 40
 # comparisons in a pass in which a label is the negative: where it would be more often, each of
 # these has more weight
 MOST_NEGATIVES = 2000
+LARGEST_STEP = 1000.0
 # draws whose rank is looked up to know how hard a sampler's negatives are
 RANKED_DRAWS = 300
 # one seed for all: the random numbers of an image depend on its labels alone
@@ -49,7 +51,7 @@ def step_size(settings: Settings, variance: float, rank_weights) -> float:
         scale = 0.15 * margin
     if rank_weights is not None and len(rank_weights) > 1:
         scale /= max(1.0, rank_weights[-1] / 2)
-    step = scale / variance
+    step = min(scale / variance, LARGEST_STEP)
     if settings.regularization_user > 0:
         # labels that hardly differ must not turn the penalty into a jump
         step = min(step, 0.5 / settings.regularization_user)
@@ -81,6 +83,8 @@ class FoldIn:
         self.sampler = sampler
         self.group_size = group_size
         self.rank_weights = settings.rank_weights(len(item_factors))
+        if not np.isfinite(item_factors).all():
+            raise ValueError("item_factors are not finite: nothing can be folded in")
         self.variance = variance_of(settings, item_factors)
         self.learning_rate = step_size(settings, self.variance, self.rank_weights)
         sampler.refresh(item_factors, num_threads)
@@ -182,7 +186,7 @@ class FoldIn:
         elif settings.sampler == "popularity":
             counts = np.bincount(known.indices, minlength=n_labels).astype(np.float64)
             weights = counts**settings.popularity_exponent
-            share = n_images**settings.popularity_exponent / weights.sum()
+            share = n_images**settings.popularity_exponent / max(weights.sum(), 1e-30)
         expected = known.nnz * max(1.0, trials) * share
         drawn = max(1, min(MOST_NEGATIVES, round(expected)))
         return drawn, expected / drawn
@@ -227,7 +231,7 @@ class FoldIn:
             out[start:stop] = 0
             if self.settings.use_bias:
                 out[start:stop, self.settings.factors] = 1
-            kernel.train(
+            counts = kernel.train(
                 self.sampler,
                 indptr,
                 indices,
@@ -246,6 +250,12 @@ class FoldIn:
                 n_threads=threads_for(SWEEPS * int(lengths[rows].sum()), num_threads),
                 sweeps=SWEEPS,
             )
+            if counts["not_finite"]:
+                raise ModelFitError(
+                    "the factors that were folded in are no longer finite: the labels' factors "
+                    "are too large. Lower learning_rate or raise regularization, or keep the "
+                    "factors of the training by fold_in_users=False"
+                )
             start = stop
         return out
 
@@ -291,7 +301,10 @@ class _Comparisons:
 
     def mean_rank_of_draws(self) -> float:
         """Estimate the mean number of labels that score as high as one that is drawn."""
-        images = np.flatnonzero(np.diff(self.known.indptr)).astype(np.int32)
+        lengths = np.diff(self.known.indptr)
+        images = np.flatnonzero((lengths > 0) & (lengths < self.known.shape[1])).astype(np.int32)
+        if not len(images):
+            return 1.0
         images = self.generator.choice(images, size=min(len(images), RANKED_DRAWS))
         ranks = []
         for image, label in zip(images, self.draw(images, 1)[:, 0], strict=True):
@@ -313,7 +326,9 @@ class _Comparisons:
     ) -> _Terms:
         """Compare with positives of other images, where the label would have been drawn."""
         settings = self.folder.settings
-        pairs = self.generator.integers(len(images_of_pairs), size=n * SWEEPS)
+        if not len(images_of_pairs):
+            n = 0
+        pairs = self.generator.integers(max(1, len(images_of_pairs)), size=n * SWEEPS)
         sweep = np.repeat(np.arange(SWEEPS), n)
         others, positives = images_of_pairs[pairs], self.known.indices[pairs]
         usable = ~np.isin(others, images) & (positives != itemid)

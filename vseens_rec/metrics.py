@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
+from sklearn.utils.validation import check_is_fitted
 
 from . import _validation
 from ._native import effective_threads, kernel
@@ -56,7 +57,8 @@ def parse_metric(name: str) -> Metric:
             f"metric {name!r} is not known; there are {', '.join(names)}, with N a whole number "
             "such as 10"
         )
-    return Metric(name, measure, int(digits or 0))
+    # lists longer than any number of labels are all the same
+    return Metric(name, measure, min(int(digits or 0), _validation.MAX_LABELS))
 
 
 def parse_metrics(metrics: str | Iterable[str]) -> list[Metric]:
@@ -234,11 +236,15 @@ class RankingScorer:
 
 def held_out_metrics(estimator: Any, X, y, metrics: Iterable[str]) -> dict[str, float]:
     """Measure a fitted estimator, or the last step of a pipeline, as `ranking_scorer` says."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    while hasattr(estimator, "steps"):
-        if len(estimator) > 1:
-            X = estimator[:-1].transform(X)
-        estimator = estimator[-1]
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            if len(estimator) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator[-1]
+        else:
+            break
     name = type(estimator).__name__
     observed = _validation.check_matrix(X, name, allow_empty=True)
     if y is None or (np.ndim(y) != 2 and not issparse(y)):
@@ -251,7 +257,14 @@ def held_out_metrics(estimator: Any, X, y, metrics: Iterable[str]) -> dict[str, 
                 "were held out of the images in X, of the same shape"
             )
     factors_of = getattr(estimator, "factors_of", None)
-    if factors_of is None:
+    if factors_of is not None:
+        check_is_fitted(estimator)
+        n_labels = len(estimator.item_factors)
+        if observed.shape[1] != n_labels:
+            raise ValueError(
+                f"X has {observed.shape[1]} labels (columns), but {name} was fitted with {n_labels}"
+            )
+    else:
         return ranking_metrics(estimator, observed, held_out, metrics)
     asked = np.flatnonzero(np.diff(held_out.indptr))
     model = Factors(factors_of(observed, asked), estimator.item_factors)
@@ -345,6 +358,11 @@ def _factors_of(model: Any, shape: tuple[int, int]):
         factors.to_numpy() if hasattr(factors, "to_numpy") else np.asarray(factors)
         for factors in (users, items)
     )
+    if users.ndim != 2 or items.ndim != 2 or not 0 < users.shape[1] == items.shape[1]:
+        raise ValueError(
+            f"user_factors of shape {users.shape} and item_factors of shape {items.shape} do not "
+            "belong together: both need a row for every image or label and the same columns"
+        )
     if (len(users), len(items)) != shape:
         raise ValueError(
             f"the model has {len(users)} images and {len(items)} labels, but X and y have shape "

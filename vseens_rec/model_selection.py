@@ -192,16 +192,17 @@ def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
             "the held-out labels as y"
         )
     starts = matrix.indptr[:-1]
-    of_label = _mix(matrix.indices.astype(np.uint64) + np.uint64(1))
-    of_row = _mix(np.add.reduceat(of_label, starts))
-    values = _mix(of_label ^ np.repeat(of_row, np.diff(matrix.indptr)))
+    of_label = hash_of(matrix.indices + 1)
+    of_row = hash_of(np.add.reduceat(of_label, starts))
+    values = hash_of(of_label ^ np.repeat(of_row, np.diff(matrix.indptr)))
     largest = np.repeat(np.maximum.reduceat(values, starts), np.diff(matrix.indptr))
     hidden = values == largest
     return _part(matrix, ~hidden), _part(matrix, hidden)
 
 
-def _mix(numbers: np.ndarray) -> np.ndarray:
+def hash_of(numbers: np.ndarray) -> np.ndarray:
     """SplitMix64's finaliser, one to one on 64 bits."""
+    numbers = numbers.astype(np.uint64, copy=False)
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))

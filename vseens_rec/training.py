@@ -210,10 +210,13 @@ class Trainer:
         )
 
     def continue_history(self, history: dict[str, list[float]], epochs: int) -> None:
-        """Count on from the epochs of another training, whose random numbers are not used again."""
+        """Count on from the epochs of another training, whose random numbers are not used again.
+
+        Where one of the two did not record something, it is not a number.
+        """
         self.epochs = epochs
-        for name, values in history.items():
-            self.history[name] = list(values)
+        for name in self.history | history:
+            self.history[name] = list(history.get(name, [float("nan")] * epochs))
         self.group_size = last_group_size(self.settings, self.history)
 
     def train(
@@ -235,7 +238,7 @@ class Trainer:
                     "loss": f"{self.history['loss'][-1]:.4f}",
                     "violations": f"{self.history['violations'][-1]:.1%}",
                 }
-                if "validation" in self.history:
+                if should_stop is not None:
                     shown["validation"] = f"{self.history['validation'][-1]:.4f}"
                 progress.set_postfix(shown, refresh=False)
                 progress.update(1)
@@ -281,6 +284,8 @@ class Trainer:
     def _plan_epoch(self, generator) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the order of the rows and, where positives are drawn, how many of each row."""
         sampling = self.settings.positive_sampling
+        if not len(self.rows):
+            return self.rows, None
         if sampling == "pairs":
             return generator.permutation(self.rows), None
         if sampling == "images":
@@ -328,8 +333,11 @@ class Trainer:
         self.history["violations"].append(counts["violations"] / pairs)
         self.history["trials"].append(counts["trials"] / pairs)
         self.history["seconds"].append(seconds)
+        for name in ("validation", "group_size"):
+            if name in self.history:
+                self.history[name].append(float("nan"))
         if self.settings.group_size == "auto":
-            self.history["group_size"].append(self.group_size)
+            self.history["group_size"][-1] = self.group_size
             self.group_size = adaptive_group_size(
                 counts["positive_cosine"] / pairs,
                 counts["negative_repulsion"] / max(1, counts["negatives"]),
@@ -372,7 +380,7 @@ def last_group_size(settings: Settings, history: dict[str, list[float]]) -> int:
     """Negatives that the "group" selection keeps, in the last epoch if they change."""
     if settings.group_size != "auto":
         return int(settings.group_size)
-    if history["group_size"]:
+    if history.get("group_size"):
         return int(history["group_size"][-1])
     # fresh factors point nowhere: the cosines are 0
     return adaptive_group_size(0.0, 1.0, settings.candidates)

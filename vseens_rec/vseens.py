@@ -123,7 +123,9 @@ class VSEens(
     early_stopping : bool, default=False
         Hold out one label of some images, watch how it ranks after every epoch, stop when that
         no longer improves, and return to the factors that were best. The training never sees the
-        labels held out; `recommend` filters them like the others.
+        labels held out; `recommend` filters them like the others. They are chosen by hashes of
+        the images' labels, so a warm start holds out the same; a training before it without
+        `early_stopping` has seen them.
     validation_fraction : float, default=0.1
         Share of the images with two labels or more that give one to `early_stopping`.
     n_iter_no_change : int, default=10
@@ -418,7 +420,7 @@ class VSEens(
         seed = _validation.seed_from(self.random_state)
         monitor, train = None, matrix
         if self.early_stopping:
-            train, held_out = validation_split(matrix, self.validation_fraction, seed)
+            train, held_out = validation_split(matrix, self.validation_fraction)
             monitor = EarlyStopping(
                 train,
                 held_out,
@@ -430,11 +432,18 @@ class VSEens(
             )
         continues = self.warm_start and self.__sklearn_is_fitted__()
         initial = self._factors_to_continue(train) if continues else None
+        if initial is not None and monitor is not None:
+            # the factors there are have seen the labels that are now held out
+            users, items = initial[0].copy(), initial[1]
+            users[monitor.rows] = self._fold_in_rows(train[monitor.rows, : len(self.item_factors)])
+            initial = (users, items)
         trainer = Trainer(train, settings, seed, threads, initial)
         if continues:
             trainer.continue_history(self.history_, self.n_iter_)
         started = trainer.epochs
         try:
+            if continues and monitor is not None:
+                monitor.keep_if_best(trainer, monitor.score(trainer))
             trainer.train(
                 self.iterations,
                 show_progress,
@@ -468,13 +477,7 @@ class VSEens(
     def _factors_to_continue(self, matrix: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Return the factors there are, with new images and labels folded in."""
         users, items = self.user_factors, self.item_factors
-        columns = self._settings().columns
-        if users.shape[1] != columns or items.shape[1] != columns:
-            raise ValueError(
-                f"warm_start goes on with factors of {items.shape[1]} columns, but factors="
-                f"{self.factors} and use_bias={self.use_bias} make {columns}: set them as they "
-                "were, or warm_start=False"
-            )
+        self._check_columns()
         old = (len(users), len(items))
         if matrix.shape[0] < old[0] or matrix.shape[1] < old[1]:
             raise ValueError(
@@ -530,10 +533,12 @@ class VSEens(
         self.user_factors, self.item_factors = trainer.take_factors(np.dtype(self.dtype))
         self.history_ = trainer.history
         self.n_iter_ = trainer.epochs
+        self.__dict__.pop("best_iteration_", None)
         self._remember(matrix)
 
     def _remember(self, matrix: csr_matrix) -> None:
         # copies: what the caller does to its matrix later does not reach the model
+        _folders.pop(self, None)
         self._liked_indptr = matrix.indptr.copy()
         self._liked_indices = matrix.indices.astype(np.int32)
 
@@ -636,14 +641,22 @@ class VSEens(
         return self.item_factors.shape[1]
 
     def _fold_in_rows(self, matrix: csr_matrix) -> np.ndarray:
+        if matrix.shape[1] != len(self.item_factors):
+            raise ValueError(
+                f"the images have {matrix.shape[1]} labels (columns), but the model has "
+                f"{len(self.item_factors)}"
+            )
         folded = self._folder().users(matrix, effective_threads(self.num_threads))
         return folded[:, : self.item_factors.shape[1]].astype(self.dtype)
 
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
+        self._check_columns()
         settings = self._settings()
         folder = _folders.get(self)
         if folder is None or not folder.agrees_with(settings, self.item_factors):
+            _validation.check_parameters(self)
+            _validation.check_combination(self)
             folder = FoldIn(
                 settings,
                 padded(self.item_factors, copy=True),
@@ -654,13 +667,29 @@ class VSEens(
             _folders[self] = folder
         return folder
 
+    def expected_columns(self) -> int:
+        """Columns of the factors by the parameters: `factors`, and one for the bias."""
+        return int(self.factors) + bool(self.use_bias)
+
+    def _check_columns(self) -> None:
+        columns = self.expected_columns()
+        shapes = (self.user_factors.shape[1], self.item_factors.shape[1])
+        if shapes != (columns, columns):
+            raise ValueError(
+                f"the model has factors of {shapes[0]} (images) and {shapes[1]} (labels) columns, "
+                f"but factors={self.factors} and use_bias={self.use_bias} make {columns}: set "
+                "these parameters as they were in fit, or fit anew"
+            )
+
     def _label_counts(self) -> np.ndarray:
         if "_liked_indices" not in self.__dict__:
             raise ValueError(
                 "sampler='popularity' needs to know how many images have each label, but this "
                 "model was saved without the fitted matrix: save it with fitted_matrix=True"
             )
-        return np.bincount(self._liked_indices, minlength=len(self.item_factors))
+        counts = np.bincount(self._liked_indices, minlength=len(self.item_factors))
+        # without any image all labels are as popular
+        return counts if counts.any() else np.ones_like(counts)
 
     def recalculate_user(self, userid, user_items) -> np.ndarray:
         """Compute factors of images from their labels, without changing the model.
@@ -749,20 +778,23 @@ class VSEens(
             All images that have each label. They take the place of those that the model remembers.
         """
         check_is_fitted(self)
-        ids, rows = self._labels_and_images(itemids, item_users, "partial_fit_items")
+        ids, rows = self._labels_and_images(itemids, item_users, "partial_fit_items", "itemids")
         _validation.check_unique(ids, "itemids")
         pattern = self._pattern()
         folded = self._fold_in_labels(ids, rows, self.user_factors, pattern)
         items = grown(self.item_factors, int(ids.max(initial=-1)) + 1)
         items[ids] = folded
         self._remember(with_columns(pattern, ids, rows))
+        if len(items) > len(self.item_factors):
+            self.n_features_in_ = len(items)
+            self.__dict__.pop("feature_names_in_", None)
         self.item_factors = items
-        self.n_features_in_ = len(items)
-        self.__dict__.pop("feature_names_in_", None)
 
-    def _labels_and_images(self, itemid, item_users, name: str) -> tuple[np.ndarray, csr_matrix]:
+    def _labels_and_images(
+        self, itemid, item_users, name: str, argument: str = "itemid"
+    ) -> tuple[np.ndarray, csr_matrix]:
         ids = np.atleast_1d(
-            _validation.check_ids(itemid, _validation.MAX_LABELS, "itemid", "labels")
+            _validation.check_ids(itemid, _validation.MAX_LABELS, argument, "labels")
         )
         rows = _validation.check_rows(
             item_users, len(ids), len(self.user_factors), "item_users", "images"
@@ -863,7 +895,7 @@ class VSEens(
         check_is_fitted(self)
         n_images, n_labels = len(self.user_factors), len(self.item_factors)
         N = _validation.check_n(N)
-        if recalculate_user:
+        if recalculate_user and user_items is not None:
             # the image may be one the model has never seen
             n_images = np.iinfo(np.int32).max
         userid = _validation.check_ids(userid, n_images, "userid", "images")
@@ -1056,7 +1088,8 @@ def _put_first(ids: np.ndarray, scores: np.ndarray, own, compared: np.ndarray) -
         found = np.flatnonzero(row == label)
         end = found[0] if len(found) else len(row) - 1
         row[1 : end + 1], values[1 : end + 1] = row[:end].copy(), values[:end].copy()
-        row[0], values[0] = label, 1.0
+        # a label without images is similar to nothing, itself included
+        row[0], values[0] = label, float(values.any())
 
 
 _blas: ThreadpoolController | None = None
