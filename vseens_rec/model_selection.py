@@ -50,8 +50,8 @@ def leave_one_out_split(X, random_state=None) -> tuple[csr_matrix, csr_matrix]:
 def leave_k_out_split(X, k: int = 1, random_state=None) -> tuple[csr_matrix, csr_matrix]:
     """Hold out k random labels of every image that has more than k.
 
-    Differs from implicit's function of this name in what comes back for the other images: they
-    keep all their labels in `train` here.
+    Differs from the function of this name in implicit 0.7.3, which splits images with more than
+    k + 1 labels only, and whose two parts do not always add up to `X`.
 
     Parameters
     ----------
