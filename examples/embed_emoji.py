@@ -130,7 +130,7 @@ def draw(images, groups, plane, path):
         columnspacing=1.2,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=90)
 
 
 def main():

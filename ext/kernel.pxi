@@ -277,16 +277,16 @@ cdef inline void step_pair(
     cdef PairLoss loss = pair_loss(&task.loss, difference, weight)
     cdef bint violates = not difference >= violation_margin(&task.loss)
     cdef bint decays = violates or not task.decay_violating_only
-    cdef float step
+    cdef float move
     add_loss(counts, loss.linear, loss.factor)
     counts.correct += difference > 0
     counts.violations += violates
     counts.not_finite += not fabs(difference) < HUGE_VAL
     if task.sweeps:
-        step = <float> (task.learning_rate * loss.slope)
+        move = <float> (task.learning_rate * loss.slope)
         vr_add_masked(
-            user, positive_row, task.learns, step, task.decay_user * decays, task.stride)
-        vr_add_masked(user, negative_row, task.learns, -step, 0, task.stride)
+            user, positive_row, task.learns, move, task.decay_user * decays, task.stride)
+        vr_add_masked(user, negative_row, task.learns, -move, 0, task.stride)
     elif task.in_turn:
         vr_update_in_turn(
             user, positive_row, negative_row, task.learns,
@@ -793,8 +793,8 @@ def train(
     user_factors, item_factors : INOUT, padded and aligned
     learns : IN (stride,), 1 for the columns of a user that are learned, else 0
     rank_weights : IN (n_labels,), L(rank) for the WARP loss, else None
-    sweeps : 0, or how often to go over the positives of a row with item_factors fixed, a quarter
-        as often at least and never more than what makes FOLD_STEPS steps; then
+    sweeps : 0, or how often to go over the positives of a row with item_factors fixed at most;
+        where that makes more than FOLD_STEPS steps, down to a quarter as often. Then
         user_factors are where it starts from, and random numbers depend on the positives alone
     """
     cdef Task task

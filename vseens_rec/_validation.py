@@ -264,22 +264,13 @@ def check_unique(ids: np.ndarray, argument: str) -> None:
         raise ValueError(f"{argument} has {int(values[counts > 1][0])} more than once")
 
 
-def check_n(N: Any, argument: str = "N") -> int:
+def check_n(N: Any, argument: str = "N", least: int = 1) -> int:
     """Check the length of a list of recommendations, or another number of things."""
     if isinstance(N, (bool, np.bool_)) or not isinstance(N, Integral):
         raise TypeError(f"{argument} must be an integer, got {N!r}")
-    if N < 1:
-        raise ValueError(f"{argument} must be at least 1, got {N}")
+    if least > N:
+        raise ValueError(f"{argument} must be at least {least}, got {N}")
     return int(N)
-
-
-def check_count(value: Any, argument: str) -> int:
-    """Check a number of things, which may be 0."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise TypeError(f"{argument} must be an integer, got {value!r}")
-    if value < 0:
-        raise ValueError(f"{argument} must be at least 0, got {value}")
-    return int(value)
 
 
 def check_positive(value: Any, argument: str) -> float:

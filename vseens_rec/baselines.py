@@ -173,8 +173,7 @@ class Popularity(VSEens):
         if callback is not None:
             callback(0, 0.0, 0, 0)
 
-    def expected_columns(self) -> int:
-        """Columns of the factors: 1."""
+    def _expected_columns(self) -> int:
         return 1
 
     def partial_fit_users(self, userids, user_items) -> None:
@@ -188,7 +187,3 @@ class Popularity(VSEens):
 
     def _fold_in_labels(self, ids, item_users, users, known) -> np.ndarray:
         return np.diff(item_users.indptr).astype(self.dtype)[:, None]
-
-    def _has_bias(self) -> bool:
-        # the only column is 1 for every image
-        return True

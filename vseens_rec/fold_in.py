@@ -16,6 +16,7 @@ SWEEPS = 40
 # comparisons in a pass in which a label is the negative: where it would be more often, each of
 # these has more weight
 MOST_NEGATIVES = 2000
+# where labels hardly differ and no penalty bounds it
 LARGEST_STEP = 1000.0
 # draws whose rank is looked up to know how hard a sampler's negatives are
 RANKED_DRAWS = 300

@@ -11,23 +11,13 @@ from . import _validation
 from ._native import effective_threads, kernel
 from .model_selection import hide_one_label
 
-__all__ = ["METRICS", "ranking_metrics", "ranking_scorer"]
+__all__ = ["ranking_metrics", "ranking_scorer"]
 
 # scores that are asked of a function or a model at once
 SCORES_IN_BLOCK = 4_000_000
 DEFAULT_METRICS = ("precision@10", "recall@10", "ndcg@10", "map", "mrr", "auc")
 COVERAGE = "coverage"
 
-METRICS = {
-    "precision": "held-out labels among the first N, divided by N",
-    "recall": "share of the held-out labels that are among the first N",
-    "ndcg": "discounted cumulative gain of the first N, divided by the best possible",
-    "hit": "1 where a held-out label is among the first N",
-    "map": "mean, over all held-out labels, of the precision at their ranks",
-    "mrr": "1 / rank of the best held-out label",
-    "auc": "share of (held-out, other) pairs in order; with N, a label missed counts 1/2",
-    "coverage": "share of all labels that are among the first N of some image",
-}
 WITH_LENGTH = ("precision", "recall", "ndcg", "hit", "auc", "coverage")
 WITHOUT_LENGTH = ("map", "mrr", "auc", "ndcg")
 
@@ -147,7 +137,7 @@ def ranking_metrics(
     if X is not None:
         observed = _validation.check_matrix(X, "ranking_metrics", allow_empty=True)
     observed, held_out = _without_known(observed, held_out)
-    threads = effective_threads(_validation.check_count(num_threads, "num_threads"))
+    threads = effective_threads(_validation.check_n(num_threads, "num_threads", least=0))
     n_images, n_labels = held_out.shape
     rows = np.flatnonzero(np.diff(held_out.indptr)).astype(np.int32)
     lists = sorted({metric.length for metric in parsed if metric.measure == COVERAGE})

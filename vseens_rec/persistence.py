@@ -125,10 +125,10 @@ def _build(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]):
         setattr(model, attribute, array)
     _check_shapes(arrays)
     columns = len(model.item_factors[0]) if len(arrays.get("item_factors", ())) else None
-    if columns is not None and columns != model.expected_columns():
+    if columns is not None and columns != model._expected_columns():
         raise ValueError(
             f"the file has factors of {columns} columns, but its parameters make "
-            f"{model.expected_columns()}"
+            f"{model._expected_columns()}"
         )
     return model
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, cos, log
+from math import ceil, cos, isnan, log
 from typing import Any
 
 import numpy as np
@@ -380,8 +380,9 @@ def last_group_size(settings: Settings, history: dict[str, list[float]]) -> int:
     """Negatives that the "group" selection keeps, in the last epoch if they change."""
     if settings.group_size != "auto":
         return int(settings.group_size)
-    if history.get("group_size"):
-        return int(history["group_size"][-1])
+    known = [size for size in history.get("group_size", []) if not isnan(size)]
+    if known:
+        return int(known[-1])
     # fresh factors point nowhere: the cosines are 0
     return adaptive_group_size(0.0, 1.0, settings.candidates)
 

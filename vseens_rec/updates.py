@@ -43,10 +43,9 @@ def transposed(pattern: csr_matrix) -> csr_matrix:
     return turned
 
 
-def grown(factors: np.ndarray, n_rows: int, bias_column: int | None = None) -> np.ndarray:
-    """Copy factors, with rows of zeros added up to a number; ones in the column of the bias."""
-    result = np.zeros((max(n_rows, len(factors)), factors.shape[1]), dtype=factors.dtype)
-    if bias_column is not None:
-        result[:, bias_column] = 1
+def grown(factors: np.ndarray, n_rows: int, new_row) -> np.ndarray:
+    """Copy factors, with copies of one row added up to a number of rows."""
+    result = np.empty((max(n_rows, len(factors)), factors.shape[1]), dtype=factors.dtype)
+    result[:] = new_row
     result[: len(factors)] = factors
     return result

@@ -667,12 +667,12 @@ class VSEens(
             _folders[self] = folder
         return folder
 
-    def expected_columns(self) -> int:
-        """Columns of the factors by the parameters: `factors`, and one for the bias."""
+    def _expected_columns(self) -> int:
+        """Count the columns of factors that the parameters make."""
         return int(self.factors) + bool(self.use_bias)
 
     def _check_columns(self) -> None:
-        columns = self.expected_columns()
+        columns = self._expected_columns()
         shapes = (self.user_factors.shape[1], self.item_factors.shape[1])
         if shapes != (columns, columns):
             raise ValueError(
@@ -758,9 +758,8 @@ class VSEens(
         rows = _validation.check_rows(user_items, len(ids), len(self.item_factors))
         rows = _validation.canonical(rows, "partial_fit_users")
         folded = self._fold_in_rows(rows)
-        n_rows = int(ids.max(initial=-1)) + 1
-        bias_column = self.item_factors.shape[1] - 1 if self._has_bias() else None
-        users = grown(self.user_factors, n_rows, bias_column)
+        without_labels = self._fold_in_rows(csr_matrix((1, len(self.item_factors))))
+        users = grown(self.user_factors, int(ids.max(initial=-1)) + 1, without_labels)
         users[ids] = folded
         if "_liked_indptr" in self.__dict__:
             self._remember(with_rows(self._pattern(), ids, rows))
@@ -782,7 +781,7 @@ class VSEens(
         _validation.check_unique(ids, "itemids")
         pattern = self._pattern()
         folded = self._fold_in_labels(ids, rows, self.user_factors, pattern)
-        items = grown(self.item_factors, int(ids.max(initial=-1)) + 1)
+        items = grown(self.item_factors, int(ids.max(initial=-1)) + 1, 0)
         items[ids] = folded
         self._remember(with_columns(pattern, ids, rows))
         if len(items) > len(self.item_factors):
@@ -814,9 +813,6 @@ class VSEens(
             effective_threads(self.num_threads),
         )
         return folded[:, : users.shape[1]].astype(self.dtype)
-
-    def _has_bias(self) -> bool:
-        return bool(self.use_bias)
 
     def _pattern(self) -> csr_matrix:
         """Return the fitted matrix with ones for values."""
