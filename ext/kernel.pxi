@@ -12,7 +12,16 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from alias cimport alias_build
-from losses cimport Loss, LossKind, PairLoss, list_loss, pair_loss, violation_margin
+from losses cimport (
+    Loss,
+    LossKind,
+    LossSum,
+    PairLoss,
+    add_loss,
+    list_losses,
+    pair_loss,
+    violation_margin,
+)
 from proposals cimport (
     ADAPTIVE,
     EXACT,
@@ -39,12 +48,12 @@ cdef extern from "simd.h" nogil:
     float vr_dot(const float* a, const float* b, Py_ssize_t k)
     float vr_difference(const float* u, const float* p, const float* n, Py_ssize_t k)
     void vr_update(
-        float* u, float* p, float* n, const float* learns, float step, float decay_u,
-        float decay_p, float decay_n, Py_ssize_t k
+        float* u, float* p, float* n, const float* learns, float step_u, float step,
+        float decay_u, float decay_p, float decay_n, Py_ssize_t k
     )
     void vr_update_in_turn(
-        float* u, float* p, float* n, const float* learns, float step, float decay_u,
-        float decay_p, float decay_n, Py_ssize_t k
+        float* u, float* p, float* n, const float* learns, float step_u, float step,
+        float decay_u, float decay_p, float decay_n, Py_ssize_t k
     )
     void vr_add_masked(
         float* a, const float* b, const float* learns, float step, float decay, Py_ssize_t k
@@ -62,6 +71,8 @@ cdef enum:
     DRAWN_AHEAD = 256
     # pairs whose candidates are drawn from the same prepared proposal
     PAIRS_AT_ONCE = 64
+    # and that share them: more in one step would move the image too far
+    PAIRS_SHARING = 16
     # steps after which a fold-in needs no more sweeps than a quarter of the most
     FOLD_STEPS = 160
     # rows that a thread takes at a time
@@ -76,9 +87,7 @@ cdef enum PositiveKind:
 
 
 ctypedef struct Counts:
-    double loss
-    # factors of the loss that are still to be passed through a logarithm
-    double loss_factor
+    LossSum loss
     int64_t pairs
     int64_t correct
     int64_t violations
@@ -111,6 +120,7 @@ ctypedef struct Task:
     uint32_t max_trials
     uint32_t pairs_at_once
     float learning_rate
+    float learning_rate_user
     float decay_user
     float decay_positive
     float decay_negative
@@ -118,6 +128,8 @@ ctypedef struct Task:
     bint verify
     bint cosine
     bint corrected
+    # one set of candidates for the positives of a row that are trained on at once
+    bint shares_candidates
     bint measure_cosines
     # as in the code the paper's authors released: u moves before the labels, and the violator is
     # the first by id
@@ -135,6 +147,9 @@ ctypedef struct Scratch:
     Random random
     uint32_t* labels
     uint32_t* candidates
+    # of the positives that are trained on at once, and of the candidates
+    double* positive_scores
+    double* positive_slopes
     double* scores
     double* slopes
     double* corrections
@@ -147,7 +162,9 @@ ctypedef struct Scratch:
     Counts counts
 
 
-cdef uint32_t pairs_at_once(uint32_t candidates) noexcept nogil:
+cdef uint32_t pairs_at_once(uint32_t candidates, bint shares_candidates) noexcept nogil:
+    if shares_candidates:
+        return PAIRS_SHARING
     return max(1, min(<uint32_t> PAIRS_AT_ONCE, DRAWN_AHEAD // candidates))
 
 
@@ -174,7 +191,7 @@ cdef bint allocate(
     sizes[7] = (n_labels // 64 + 1) * sizeof(uint64_t)
     sizes[8] = PAIRS_AT_ONCE * sizeof(uint32_t)
     sizes[9] = ahead * sizeof(uint32_t)
-    sizes[10] = 3 * ahead * sizeof(double)
+    sizes[10] = (3 * ahead + 2 * PAIRS_SHARING) * sizeof(double)
     sizes[11] = (n_labels if dense else 0) * sizeof(double)
     sizes[12] = stride * sizeof(float)
     sizes[13] = stride * sizeof(float)
@@ -211,6 +228,8 @@ cdef bint allocate(
     scratch.scores = <double*> place
     scratch.slopes = scratch.scores + ahead
     scratch.corrections = scratch.slopes + ahead
+    scratch.positive_scores = scratch.corrections + ahead
+    scratch.positive_slopes = scratch.positive_scores + PAIRS_SHARING
     place += sizes[10]
     scratch.probability = <double*> place
     place += sizes[11]
@@ -221,7 +240,7 @@ cdef bint allocate(
     scratch.drawer.sorter.grid = <uint16_t*> place
     place += sizes[14]
     scratch.folded = <float*> place
-    scratch.counts.loss_factor = 1.0
+    scratch.counts.loss.factor = 1.0
     return True
 
 
@@ -259,15 +278,6 @@ cdef inline void normalise(float* row, uint32_t stride) noexcept nogil:
         vr_scale(row, <float> 1.0 / <float> sqrt(norm), stride)
 
 
-cdef inline void add_loss(Counts* counts, double linear, double factor) noexcept nogil:
-    counts.loss += linear
-    counts.loss_factor *= factor
-    # also true where the product is not a number
-    if not counts.loss_factor < 1e200:
-        counts.loss += log(counts.loss_factor)
-        counts.loss_factor = 1.0
-
-
 cdef inline void step_pair(
     const Task* task, Counts* counts, float* user, uint32_t positive, uint32_t negative,
     double difference, double weight
@@ -278,24 +288,26 @@ cdef inline void step_pair(
     cdef bint violates = not difference >= violation_margin(&task.loss)
     cdef bint decays = violates or not task.decay_violating_only
     cdef float move
-    add_loss(counts, loss.linear, loss.factor)
+    add_loss(&counts.loss, loss.linear, loss.factor)
     counts.correct += difference > 0
     counts.violations += violates
     counts.not_finite += not fabs(difference) < HUGE_VAL
     if task.sweeps:
-        move = <float> (task.learning_rate * loss.slope)
+        move = <float> (task.learning_rate_user * loss.slope)
         vr_add_masked(
             user, positive_row, task.learns, move, task.decay_user * decays, task.stride)
         vr_add_masked(user, negative_row, task.learns, -move, 0, task.stride)
     elif task.in_turn:
         vr_update_in_turn(
             user, positive_row, negative_row, task.learns,
+            <float> (task.learning_rate_user * loss.slope),
             <float> (task.learning_rate * loss.slope), task.decay_user * decays,
             task.decay_positive * decays, task.decay_negative * decays, task.stride,
         )
     else:
         vr_update(
             user, positive_row, negative_row, task.learns,
+            <float> (task.learning_rate_user * loss.slope),
             <float> (task.learning_rate * loss.slope), task.decay_user * decays,
             task.decay_positive * decays, task.decay_negative * decays, task.stride,
         )
@@ -306,57 +318,81 @@ cdef inline void step_pair(
         normalise(negative_row, task.stride)
 
 
-# one positive against the chosen candidates, which are the first n_negatives
+cdef inline void step_drawn_pair(
+    const Task* task, Scratch* scratch, float* user, uint32_t positive, uint32_t negative
+) noexcept nogil:
+    if negative == positive:
+        scratch.counts.skipped += 1
+        return
+    step_pair(
+        task, &scratch.counts, user, positive, negative,
+        vr_difference(
+            user, task.item_factors + <size_t> positive * task.stride,
+            task.item_factors + <size_t> negative * task.stride, task.stride,
+        ), 1.0,
+    )
+
+
+# positives against the chosen candidates, which are the first n_negatives, all from the values of
+# the image's factors before the step
 cdef inline void step_list(
-    const Task* task, Scratch* scratch, float* user, uint32_t positive, double score,
-    const uint32_t* negatives, uint32_t n_negatives
+    const Task* task, Scratch* scratch, float* user, const uint32_t* positives,
+    uint32_t n_positives, const uint32_t* negatives, uint32_t n_negatives
 ) noexcept nogil:
     cdef Counts* counts = &scratch.counts
-    cdef uint32_t j, q
-    cdef double positive_slope, slope, value, highest = scratch.scores[0]
-    cdef float* row
-    cdef bint violates, decays
+    cdef uint32_t i, j, decays, n_decays = 0
+    cdef double difference, highest = scratch.scores[0]
     if task.corrected:
         for j in range(n_negatives):
             scratch.corrections[j] = -log(
                 task.candidates * scratch.probability[negatives[j]])
-    value = list_loss(
-        &task.loss, score, scratch.scores, n_negatives,
-        scratch.corrections if task.corrected else NULL, scratch.slopes, &positive_slope,
+    list_losses(
+        &task.loss, scratch.positive_scores, n_positives, scratch.scores, n_negatives,
+        scratch.corrections if task.corrected else NULL, scratch.positive_slopes,
+        scratch.slopes, &counts.loss,
     )
     for j in range(1, n_negatives):
         if not scratch.scores[j] <= highest:
             highest = scratch.scores[j]
-    violates = not score - highest >= violation_margin(&task.loss)
-    decays = violates or not task.decay_violating_only
-    add_loss(counts, value, 1.0)
-    counts.correct += score > highest
-    counts.violations += violates
-    counts.not_finite += not fabs(score - highest) < HUGE_VAL
     memset(scratch.gradient, 0, task.stride * sizeof(float))
-    for j in range(n_negatives + 1):
-        q = negatives[j] if j < n_negatives else positive
-        slope = -scratch.slopes[j] if j < n_negatives else positive_slope
-        row = task.item_factors + <size_t> q * task.stride
-        if task.sweeps:
-            vr_add_masked(scratch.gradient, row, task.learns, <float> slope, 0, task.stride)
-            continue
-        vr_gather_update(
-            scratch.gradient, row, user, <float> slope, <float> (task.learning_rate * slope),
-            (task.decay_negative if j < n_negatives else task.decay_positive) * decays,
-            task.stride,
-        )
+    for i in range(n_positives):
+        difference = scratch.positive_scores[i] - highest
+        decays = not difference >= violation_margin(&task.loss)
+        counts.correct += difference > 0
+        counts.violations += decays
+        counts.not_finite += not fabs(difference) < HUGE_VAL
+        decays = decays or not task.decay_violating_only
+        n_decays += decays
+        gather(
+            task, scratch, user, positives[i], scratch.positive_slopes[i],
+            task.decay_positive * decays)
+    for j in range(n_negatives):
+        gather(
+            task, scratch, user, negatives[j], -scratch.slopes[j],
+            task.decay_negative * (n_decays > 0))
     vr_add_masked(
-        user, scratch.gradient, task.learns, task.learning_rate, task.decay_user * decays,
-        task.stride,
+        user, scratch.gradient, task.learns, task.learning_rate_user,
+        task.decay_user * n_decays, task.stride,
     )
     if task.cosine:
         normalise(user, task.stride)
-    if task.cosine and not task.sweeps:
-        for j in range(n_negatives + 1):
-            q = negatives[j] if j < n_negatives else positive
-            row = task.item_factors + <size_t> q * task.stride
-            normalise(row, task.stride)
+
+
+# a label's part of the gradient of the image, and its own step
+cdef inline void gather(
+    const Task* task, Scratch* scratch, const float* user, uint32_t label, double slope,
+    float decay
+) noexcept nogil:
+    cdef float* row = task.item_factors + <size_t> label * task.stride
+    if task.sweeps:
+        vr_add_masked(scratch.gradient, row, task.learns, <float> slope, 0, task.stride)
+        return
+    vr_gather_update(
+        scratch.gradient, row, user, <float> slope, <float> (task.learning_rate * slope), decay,
+        task.stride,
+    )
+    if task.cosine:
+        normalise(row, task.stride)
 
 
 cdef inline void measure_cosines(
@@ -410,44 +446,35 @@ cdef inline void step_violator(
 
 
 cdef inline void step(
-    const Task* task, Scratch* scratch, float* user, uint32_t positive, uint32_t* candidates
+    const Task* task, Scratch* scratch, float* user, const uint32_t* positives,
+    uint32_t n_positives, uint32_t* candidates
 ) noexcept nogil:
-    cdef const float* positive_row = task.item_factors + <size_t> positive * task.stride
-    cdef uint32_t n_negatives, j
-    cdef double score
-    scratch.counts.pairs += 1
+    cdef uint32_t n_negatives = task.candidates, i, j
+    cdef bint is_pair = n_positives == 1 and task.loss.kind <= LossKind.WARP
+    scratch.counts.pairs += n_positives
     if task.selection == VIOLATOR:
-        step_violator(task, scratch, user, positive)
+        step_violator(task, scratch, user, positives[0])
         return
     scratch.counts.trials += task.candidates
-    if task.candidates == 1 and task.loss.kind <= LossKind.WARP:
-        if candidates[0] == positive:
-            scratch.counts.skipped += 1
-            return
-        step_pair(
-            task, &scratch.counts, user, positive, candidates[0],
-            vr_difference(
-                user, positive_row, task.item_factors + <size_t> candidates[0] * task.stride,
-                task.stride,
-            ), 1.0,
-        )
+    if is_pair and task.candidates == 1:
+        step_drawn_pair(task, scratch, user, positives[0], candidates[0])
         return
-    score = vr_dot(user, positive_row, task.stride)
+    for i in range(n_positives):
+        scratch.positive_scores[i] = vr_dot(
+            user, task.item_factors + <size_t> positives[i] * task.stride, task.stride)
     for j in range(task.candidates):
         scratch.scores[j] = vr_dot(
             user, task.item_factors + <size_t> candidates[j] * task.stride, task.stride)
     if task.measure_cosines:
-        measure_cosines(task, scratch, user, positive, score, candidates)
+        for i in range(n_positives):
+            measure_cosines(
+                task, scratch, user, positives[i], scratch.positive_scores[i], candidates)
     n_negatives = choose(
         task.selection, candidates, scratch.scores, task.candidates, task.group_size)
-    if n_negatives == 1 and task.loss.kind <= LossKind.WARP:
-        if candidates[0] == positive:
-            scratch.counts.skipped += 1
-            return
-        step_pair(
-            task, &scratch.counts, user, positive, candidates[0], score - scratch.scores[0], 1.0)
+    if is_pair and n_negatives == 1:
+        step_drawn_pair(task, scratch, user, positives[0], candidates[0])
         return
-    step_list(task, scratch, user, positive, score, candidates, n_negatives)
+    step_list(task, scratch, user, positives, n_positives, candidates, n_negatives)
 
 
 cdef inline uint32_t draw_positive(
@@ -468,6 +495,16 @@ cdef inline uint32_t draw_positive(
         else:
             low = middle + 1
     return <uint32_t> task.indices[low]
+
+
+cdef inline void draw_candidates(
+    const Task* task, Scratch* scratch, const float* user, uint32_t* candidates
+) noexcept nogil:
+    cdef uint32_t j
+    for j in range(task.candidates):
+        candidates[j] = propose_negative(
+            task.proposal, &scratch.drawer, user, task.verify, &scratch.random)
+        prefetch_row(task.item_factors + <size_t> candidates[j] * task.stride, task.stride)
 
 
 # trains on stored positives, in their order, or on drawn ones
@@ -496,18 +533,17 @@ cdef void train_pairs(
                 label = draw_positive(task, scratch, begin, end)
             scratch.labels[i] = label
             prefetch_row(task.item_factors + <size_t> label * task.stride, task.stride)
-            if task.selection != VIOLATOR:
-                for j in range(task.candidates):
-                    label = propose_negative(
-                        task.proposal, &scratch.drawer, user, task.verify, &scratch.random)
-                    candidate[j] = label
-                    prefetch_row(
-                        task.item_factors + <size_t> label * task.stride, task.stride)
+            if task.selection != VIOLATOR and not task.shares_candidates:
+                draw_candidates(task, scratch, user, candidate)
                 candidate += task.candidates
         candidate = scratch.candidates
-        for i in range(n):
-            step(task, scratch, user, scratch.labels[i], candidate)
-            candidate += task.candidates
+        if task.shares_candidates:
+            draw_candidates(task, scratch, user, candidate)
+            step(task, scratch, user, scratch.labels, n, candidate)
+        else:
+            for i in range(n):
+                step(task, scratch, user, &scratch.labels[i], 1, candidate)
+                candidate += task.candidates
         done += n
 
 
@@ -778,8 +814,8 @@ def train(
     const double[::1] rank_weights,
     *,
     int selection, int candidates, int group_size, int max_trials,
-    int loss, double margin, double temperature, bint corrected,
-    double learning_rate, double regularization_user, double regularization_positive,
+    int loss, double margin, double temperature, bint corrected, bint shares_candidates,
+    double learning_rate, double learning_rate_user, double regularization_user, double regularization_positive,
     double regularization_negative, bint regularize_violating_only,
     bint verify, bint cosine, bint auto_group, bint in_turn,
     uint64_t seed, uint64_t epoch, int n_threads, int sweeps=0
@@ -828,15 +864,17 @@ def train(
     task.candidates = candidates
     task.group_size = group_size
     task.max_trials = max_trials
-    task.pairs_at_once = pairs_at_once(candidates)
+    task.pairs_at_once = pairs_at_once(candidates, shares_candidates)
     task.learning_rate = <float> learning_rate
-    task.decay_user = <float> (learning_rate * regularization_user)
+    task.learning_rate_user = <float> learning_rate_user
+    task.decay_user = <float> (learning_rate_user * regularization_user)
     task.decay_positive = <float> (learning_rate * regularization_positive)
     task.decay_negative = <float> (learning_rate * regularization_negative)
     task.decay_violating_only = regularize_violating_only
     task.verify = verify
     task.cosine = cosine
     task.corrected = corrected
+    task.shares_candidates = shares_candidates
     task.measure_cosines = auto_group
     task.in_turn = in_turn
     task.sweeps = sweeps
@@ -853,7 +891,8 @@ def train(
             )
     memset(&counts, 0, sizeof(Counts))
     for thread in range(n_threads):
-        counts.loss += scratch[thread].counts.loss + log(scratch[thread].counts.loss_factor)
+        counts.loss.total += (
+            scratch[thread].counts.loss.total + log(scratch[thread].counts.loss.factor))
         counts.pairs += scratch[thread].counts.pairs
         counts.correct += scratch[thread].counts.correct
         counts.violations += scratch[thread].counts.violations
@@ -865,7 +904,7 @@ def train(
         counts.negatives += scratch[thread].counts.negatives
     release(scratch, n_threads)
     return {
-        "loss": counts.loss,
+        "loss": counts.loss.total,
         "pairs": counts.pairs,
         "correct": counts.correct,
         "violations": counts.violations,
@@ -908,6 +947,8 @@ def fold_label(
     cdef float* label = &out[0]
     cdef float[:, ::1] mean = aligned_rows(1, stride)
     cdef double score, slope, decay, kept = 0
+    cdef LossSum sum
+    sum.total, sum.factor = 0.0, 1.0
     settings.kind = <LossKind> loss
     settings.margin = margin
     settings.temperature = temperature
@@ -919,11 +960,11 @@ def fold_label(
                 if gates[t] == gates[t]:
                     if score < gates[t]:
                         continue
-                    list_loss(&settings, others[t], &score, 1, NULL, &slope, &decay)
+                    list_losses(&settings, &others[t], 1, &score, 1, NULL, &decay, &slope, &sum)
                     slope *= -negative_weight
                     decay = regularization_negative * negative_weight
                 else:
-                    list_loss(&settings, score, &others[t], 1, NULL, &decay, &slope)
+                    list_losses(&settings, &score, 1, &others[t], 1, NULL, &slope, &decay, &sum)
                     decay = regularization_positive
                 vr_add_masked(
                     label, user, &learns[0], <float> (learning_rate * slope),
@@ -1046,30 +1087,35 @@ def random_numbers(uint64_t seed, uint64_t epoch, uint64_t row, int n):
 
 
 def loss_and_slopes(
-    int loss, double positive, const double[::1] negatives not None,
+    int loss, const double[::1] positives not None, const double[::1] negatives not None,
     double margin=1.0, double temperature=1.0, double weight=1.0,
     const double[::1] correction=None
 ):
-    """A loss, minus its derivative by the positive's score, and those by the negatives'."""
+    """Sum the losses of positives against the same negatives; return it and the slopes of both.
+
+    The slopes are minus the derivatives by the scores of the positives, and the derivatives by
+    those of the negatives. weight is that of the WARP loss, which takes one of each.
+    """
     cdef Loss settings
-    cdef double positive_slope, value
+    cdef LossSum total
     cdef PairLoss pair
-    cdef uint32_t m = <uint32_t> negatives.shape[0]
-    slopes = np.empty(m, dtype=np.float64)
-    cdef double[::1] out = slopes
+    cdef uint32_t n = <uint32_t> positives.shape[0], m = <uint32_t> negatives.shape[0]
+    positive_slopes, slopes = np.empty(n, dtype=np.float64), np.empty(m, dtype=np.float64)
+    cdef double[::1] positive_out = positive_slopes, out = slopes
     cdef const double* shifts = NULL
     if correction is not None:
         shifts = &correction[0]
     settings.kind = <LossKind> loss
     settings.margin = margin
     settings.temperature = temperature
-    if m == 1 and loss <= LossKind.WARP:
-        pair = pair_loss(&settings, positive - negatives[0], weight)
-        out[0] = pair.slope
-        return pair.linear + log(pair.factor), pair.slope, slopes
-    value = list_loss(
-        &settings, positive, &negatives[0], m, shifts, &out[0], &positive_slope)
-    return value, positive_slope, slopes
+    if n == 1 and m == 1 and loss <= LossKind.WARP:
+        pair = pair_loss(&settings, positives[0] - negatives[0], weight)
+        positive_out[0] = out[0] = pair.slope
+        return pair.linear + log(pair.factor), positive_slopes, slopes
+    total.total, total.factor = 0.0, 1.0
+    list_losses(
+        &settings, &positives[0], n, &negatives[0], m, shifts, &positive_out[0], &out[0], &total)
+    return total.total + log(total.factor), positive_slopes, slopes
 
 
 PROPOSALS = {"adaptive": 0, "uniform": 1, "popularity": 2, "exact": 3}
@@ -1082,6 +1128,6 @@ COUNTS = (
 REDRAWS = MAX_REDRAWS
 
 
-def pairs_drawn_together(int candidates):
+def pairs_drawn_together(int candidates, bint shares_candidates=False):
     """Pairs of a row whose candidates are drawn before the first of them is trained on."""
-    return pairs_at_once(candidates)
+    return pairs_at_once(candidates, shares_candidates)

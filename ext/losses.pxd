@@ -2,11 +2,15 @@
 
 slope: minus the derivative by the positive's score, and the derivative by a negative's score; for
 a pairwise loss they are one number. To add a loss: a value of LossKind and its branch in
-pair_loss() if it compares one positive with one negative, else in list_loss().
+pair_loss() if it compares one positive with one negative, else in list_losses().
 """
 
-from libc.math cimport exp, log, log1p
+from libc.math cimport exp, fabs, log
 from libc.stdint cimport uint32_t
+
+
+cdef extern from "simd.h" nogil:
+    void vr_exponentials(double* x, Py_ssize_t n)
 
 
 cdef enum LossKind:
@@ -62,59 +66,87 @@ cdef inline PairLoss pair_loss(
     return result
 
 
-cdef inline double sigmoid(double x) noexcept nogil:
-    if x >= 0:
-        return 1.0 / (1.0 + exp(-x))
-    return exp(x) / (1.0 + exp(x))
+# the loss of several steps: total + log(factor)
+ctypedef struct LossSum:
+    double total
+    double factor
 
 
-# log(1 + exp(x))
-cdef inline double softplus(double x) noexcept nogil:
-    if x > 0:
-        return x + log1p(exp(-x))
-    return log1p(exp(x))
+cdef inline void add_loss(LossSum* sum, double linear, double factor) noexcept nogil:
+    sum.total += linear
+    sum.factor *= factor
+    # also true where the product is not a number
+    if not sum.factor < 1e200:
+        sum.total += log(sum.factor)
+        sum.factor = 1.0
 
 
-# One positive against m negatives: writes the m slopes, returns the loss and sets the positive's
-# slope. correction: added to the scores of the negatives (softmax), or NULL. Pairwise losses are
-# averaged over the negatives.
-cdef inline double list_loss(
-    const Loss* loss, double positive, const double* negatives, uint32_t m,
-    const double* correction, double* slopes, double* positive_slope
+# The sum of the losses of n positives, each against the same m negatives: adds it to the sum and
+# writes the n slopes of the positives and the m of the negatives. correction: added to the logits
+# of the negatives (softmax), or NULL. Pairwise losses are averaged over the negatives.
+cdef inline void list_losses(
+    const Loss* loss, const double* positives, uint32_t n, const double* negatives, uint32_t m,
+    const double* correction, double* positive_slopes, double* slopes, LossSum* sum
 ) noexcept nogil:
-    cdef uint32_t j
-    cdef double value, highest, total, logit
+    cdef uint32_t i, j
+    cdef double highest, total, gap, share, tail, scale = 1.0 / loss.temperature
     cdef PairLoss pair
     if loss.kind == SOFTMAX:
-        highest = positive / loss.temperature
         for j in range(m):
-            logit = (negatives[j] + loss.margin) / loss.temperature
-            if correction != NULL:
-                logit += correction[j]
-            slopes[j] = logit
-            if logit > highest:
-                highest = logit
-        total = exp(positive / loss.temperature - highest)
+            slopes[j] = (negatives[j] + loss.margin) * scale
+        if correction != NULL:
+            for j in range(m):
+                slopes[j] += correction[j]
+        highest = slopes[0]
+        for j in range(1, m):
+            # also true where a score is not a number
+            if not slopes[j] <= highest:
+                highest = slopes[j]
         for j in range(m):
-            total += exp(slopes[j] - highest)
-        value = log(total) + highest - positive / loss.temperature
-        positive_slope[0] = 0.0
+            slopes[j] -= highest
+        vr_exponentials(slopes, m)
+        total = 0
         for j in range(m):
-            slopes[j] = exp(slopes[j] - highest) / total / loss.temperature
-            positive_slope[0] += slopes[j]
-        return value
+            total += slopes[j]
+        # the sum of the shares of what an exponential of 1 has
+        share = 0
+        for i in range(n):
+            gap = positives[i] * scale - highest
+            if gap > 0:
+                tail = exp(-gap)
+                add_loss(sum, 0, 1 + total * tail)
+                tail /= 1 + total * tail
+            else:
+                tail = total + exp(gap)
+                add_loss(sum, -gap, tail)
+                tail = 1 / tail
+            positive_slopes[i] = total * tail * scale
+            share += tail
+        share *= scale
+        for j in range(m):
+            slopes[j] *= share
+        return
     if loss.kind == SGNS:
-        value = softplus(-positive)
-        positive_slope[0] = sigmoid(-positive)
         for j in range(m):
-            value += softplus(negatives[j])
-            slopes[j] = sigmoid(negatives[j])
-        return value
-    value = 0.0
-    positive_slope[0] = 0.0
+            slopes[j] = -fabs(negatives[j])
+        vr_exponentials(slopes, m)
+        for j in range(m):
+            tail = slopes[j]
+            # the loss of a negative counts for every positive
+            for i in range(n):
+                add_loss(sum, negatives[j] if negatives[j] > 0 else 0, 1 + tail)
+            slopes[j] = n * (1 if negatives[j] > 0 else tail) / (1 + tail)
+        for i in range(n):
+            tail = exp(-fabs(positives[i]))
+            add_loss(sum, -positives[i] if positives[i] < 0 else 0, 1 + tail)
+            positive_slopes[i] = (1 if positives[i] < 0 else tail) / (1 + tail)
+        return
     for j in range(m):
-        pair = pair_loss(loss, positive - negatives[j], 1.0)
-        slopes[j] = pair.slope / m
-        positive_slope[0] += slopes[j]
-        value += (pair.linear + log(pair.factor)) / m
-    return value
+        slopes[j] = 0
+    for i in range(n):
+        positive_slopes[i] = 0
+        for j in range(m):
+            pair = pair_loss(loss, positives[i] - negatives[j], 1.0)
+            slopes[j] += pair.slope / m
+            positive_slopes[i] += pair.slope / m
+            add_loss(sum, (pair.linear + log(pair.factor)) / m, 1.0)

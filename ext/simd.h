@@ -47,6 +47,32 @@ VR_INLINE uint32_t vr_descending_key(float value) {
     return bits & 0x80000000u ? bits : bits ^ 0x7fffffffu;
 }
 
+/* x = exp(x) for x up to 0. Taylor's series on [-ln 2 / 2, ln 2 / 2] and a power of two; below
+   -708 the result is the smallest normal number or so, and what is no number stays none. */
+VR_INLINE void vr_exponentials(double *x, ptrdiff_t n) {
+    const double inverse_factorials[] = {
+        1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
+        1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0};
+    /* adding it leaves the nearest integer in the lowest bits */
+    const double rounding = 6755399441055744.0;
+    ptrdiff_t j;
+    int i;
+    for (j = 0; j < n; j++) {
+        const double value = x[j] < -708.0 ? -708.0 : x[j];
+        union {
+            double value;
+            int64_t bits;
+        } power;
+        double rest, sum = inverse_factorials[0];
+        power.value = value * 1.4426950408889634 + rounding;
+        rest = power.value - rounding;
+        rest = (value - rest * 0.693147180369123816490) - rest * 1.90821492927058770002e-10;
+        for (i = 1; i < 13; i++) sum = sum * rest + inverse_factorials[i];
+        power.bits = (int64_t)((uint64_t)power.bits << 52) + ((int64_t)1023 << 52);
+        x[j] = sum * power.value;
+    }
+}
+
 #if VR_VECTORS
 
 typedef float vr_float16 __attribute__((vector_size(64), may_alias));
@@ -100,31 +126,33 @@ VR_INLINE float vr_difference(const float *u, const float *p, const float *n, pt
 }
 
 /* One step on a triplet, all from the values before it:
-       u += learns * (step (p - n) - decay_u u)
+       u += learns * (step_u (p - n) - decay_u u)
        p += step u - decay_p p
        n -= step u + decay_n n
    learns is 1 for a learned column of u and 0 for the constant one that carries a bias. */
-VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, float step,
-                         float decay_u, float decay_p, float decay_n, ptrdiff_t k) {
+VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, float step_u,
+                         float step, float decay_u, float decay_p, float decay_n,
+                         ptrdiff_t k) {
     const float keep_p = 1.0f - decay_p, keep_n = 1.0f - decay_n;
     ptrdiff_t f;
     for (f = 0; f < k; f += VR_LANES) {
         const vr_float16 uf = VR_AT(u, f), pf = VR_AT(p, f), nf = VR_AT(n, f);
         const vr_float16 move = step * uf;
-        VR_SET(u, f) = uf + VR_AT(learns, f) * (step * (pf - nf) - decay_u * uf);
+        VR_SET(u, f) = uf + VR_AT(learns, f) * (step_u * (pf - nf) - decay_u * uf);
         VR_SET(p, f) = keep_p * pf + move;
         VR_SET(n, f) = keep_n * nf - move;
     }
 }
 
 /* The same, but u first and the labels from the moved u. */
-VR_INLINE void vr_update_in_turn(float *u, float *p, float *n, const float *learns, float step,
-                                 float decay_u, float decay_p, float decay_n, ptrdiff_t k) {
+VR_INLINE void vr_update_in_turn(float *u, float *p, float *n, const float *learns, float step_u,
+                                 float step, float decay_u, float decay_p, float decay_n,
+                                 ptrdiff_t k) {
     const float keep_p = 1.0f - decay_p, keep_n = 1.0f - decay_n;
     ptrdiff_t f;
     for (f = 0; f < k; f += VR_LANES) {
         const vr_float16 uf = VR_AT(u, f), pf = VR_AT(p, f), nf = VR_AT(n, f);
-        const vr_float16 moved = uf + VR_AT(learns, f) * (step * (pf - nf) - decay_u * uf);
+        const vr_float16 moved = uf + VR_AT(learns, f) * (step_u * (pf - nf) - decay_u * uf);
         VR_SET(u, f) = moved;
         VR_SET(p, f) = keep_p * pf + step * moved;
         VR_SET(n, f) = keep_n * nf - step * moved;
@@ -245,22 +273,24 @@ VR_INLINE float vr_difference(const float *u, const float *p, const float *n, pt
     return vr_sum(lanes);
 }
 
-VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, float step,
-                         float decay_u, float decay_p, float decay_n, ptrdiff_t k) {
+VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, float step_u,
+                         float step, float decay_u, float decay_p, float decay_n,
+                         ptrdiff_t k) {
     ptrdiff_t f;
     for (f = 0; f < k; f++) {
         const float uf = u[f], pf = p[f], nf = n[f];
-        u[f] = uf + learns[f] * (step * (pf - nf) - decay_u * uf);
+        u[f] = uf + learns[f] * (step_u * (pf - nf) - decay_u * uf);
         p[f] = (1.0f - decay_p) * pf + step * uf;
         n[f] = (1.0f - decay_n) * nf - step * uf;
     }
 }
 
-VR_INLINE void vr_update_in_turn(float *u, float *p, float *n, const float *learns, float step,
-                                 float decay_u, float decay_p, float decay_n, ptrdiff_t k) {
+VR_INLINE void vr_update_in_turn(float *u, float *p, float *n, const float *learns, float step_u,
+                                 float step, float decay_u, float decay_p, float decay_n,
+                                 ptrdiff_t k) {
     ptrdiff_t f;
     for (f = 0; f < k; f++) {
-        u[f] += learns[f] * (step * (p[f] - n[f]) - decay_u * u[f]);
+        u[f] += learns[f] * (step_u * (p[f] - n[f]) - decay_u * u[f]);
         p[f] = (1.0f - decay_p) * p[f] + step * u[f];
         n[f] = (1.0f - decay_n) * n[f] - step * u[f];
     }

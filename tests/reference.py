@@ -121,7 +121,7 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
 
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
     learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
-    draws, values, corrected, cosine, in_turn, sweeps.
+    draws, values, corrected, cosine, in_turn, sweeps, learning_rate_user, shares_candidates.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, proposal, options)
@@ -159,6 +159,7 @@ class _Epoch:
         self.proposal, self.options, self.loss = proposal, options, 0.0
         self.selection = options.get("selection", "first")
         self.candidates = options.get("candidates", 1)
+        self.user_rate = np.float32(options.get("learning_rate_user", options["learning_rate"]))
 
     def row(self, random, row, begin, end, n_pairs, pairs_together):
         labels = self.matrix.indices[begin:end]
@@ -174,14 +175,21 @@ class _Epoch:
                     else (self.draw_positive(random, begin, end))
                 )
                 drawn = []
-                if self.selection != "violator":
-                    drawn = [
-                        self.proposal.propose_negative(positives, random, verify)
-                        for _ in range(self.candidates)
-                    ]
+                if self.selection != "violator" and not self.options.get("shares_candidates"):
+                    drawn = self.draw(positives, random, verify)
                 block.append((positive, drawn))
+            if self.options.get("shares_candidates"):
+                drawn = self.draw(positives, random, verify)
+                self.step_together(row, [positive for positive, _ in block], drawn, positives)
+                continue
             for positive, drawn in block:
                 self.step(random, row, positive, drawn, positives, verify)
+
+    def draw(self, positives, random, verify):
+        return [
+            self.proposal.propose_negative(positives, random, verify)
+            for _ in range(self.candidates)
+        ]
 
     def draw_positive(self, random, begin, end):
         labels = self.matrix.indices[begin:end]
@@ -212,9 +220,8 @@ class _Epoch:
             drawn = [negative]
             if loss == "warp":
                 weight = (1.0 / np.arange(1, (len(items) - 1) // trial + 1)).sum()
-        elif self.selection != "first":
-            keep = options.get("group_size", 1) if self.selection == "group" else 1
-            drawn = sorted(drawn, key=lambda label: -float(user @ items[label]))[:keep]
+        else:
+            drawn = self.choose(user, drawn)
         pairwise = loss in ("hinge", "logistic", "warp")
         if len(drawn) == 1 and pairwise:
             if drawn[0] == positive:
@@ -238,6 +245,49 @@ class _Epoch:
             decay[:] = 0
         self.update(row, positive, positive_slope, drawn, slopes, decay)
 
+    def step_together(self, row, block, drawn, positives):
+        """Add up the gradients of the positives of a block, then take one step."""
+        user, items, options = self.users[row].copy(), self.items, self.options
+        drawn = self.choose(user, drawn)
+        negatives = items[drawn] @ user
+        slopes_of_positives, slopes = [], np.zeros(len(drawn))
+        decays = []
+        for positive in block:
+            score = user @ items[positive]
+            value, positive_slope, own = list_loss(
+                options["loss"], score, negatives, options.get("margin", 1.0),
+                options.get("temperature", 1.0), self.correction(drawn, positives),
+            )  # fmt: skip
+            self.loss += value
+            slopes += own
+            slopes_of_positives.append(positive_slope)
+            margin = options.get("margin", 1.0) if options["loss"] in ("hinge", "warp") else 0.0
+            violates = not score - negatives.max() >= margin
+            decays.append(violates or not options.get("violating_only"))
+        of_user, of_positive, of_negative = options.get("decay", (0.0, 0.0, 0.0))
+        rate, gradient = np.float32(options["learning_rate"]), np.zeros_like(user)
+        terms = [
+            *zip(block, slopes_of_positives, of_positive * np.array(decays), strict=True),
+            *zip(drawn, -slopes, np.full(len(drawn), of_negative * any(decays)), strict=True),
+        ]
+        for label, slope, shrink in terms:
+            gradient += np.float32(slope) * items[label]
+            if not options.get("sweeps"):
+                items[label] += rate * (np.float32(slope) * user - shrink * items[label])
+                if options.get("cosine"):
+                    items[label] /= np.linalg.norm(items[label])
+        gradient -= of_user * sum(decays) * user
+        learned = slice(None, -1) if options.get("bias") else slice(None)
+        self.users[row][learned] += (self.user_rate * gradient)[learned]
+        if options.get("cosine"):
+            self.users[row] /= np.linalg.norm(self.users[row])
+
+    def choose(self, user, drawn):
+        if self.selection == "first":
+            return drawn
+        keep = self.options.get("group_size", 1) if self.selection == "group" else 1
+        return sorted(drawn, key=lambda label: -float(user @ self.items[label]))[:keep]
+
     def correction(self, drawn, positives):
         if not self.options.get("corrected"):
             return None
@@ -254,19 +304,19 @@ class _Epoch:
         if self.options.get("in_turn"):
             slope = np.float32(positive_slope)
             gradient = slope * (items[positive] - items[drawn[0]]) - decay[0] * user
-            user = self.users[row] = user + rate * gradient
+            user = self.users[row] = user + self.user_rate * gradient
             items[positive] += rate * (slope * user - decay[1] * items[positive])
             items[drawn[0]] += rate * (-slope * user - decay[2] * items[drawn[0]])
             return
         steps = [(label, -slope, decay[2]) for label, slope in zip(drawn, slopes, strict=True)]
-        for label, slope, shrink in [*steps, (positive, positive_slope, decay[1])]:
+        for label, slope, shrink in [(positive, positive_slope, decay[1]), *steps]:
             # a label drawn twice is moved twice, the second time from where the first left it
             gradient += np.float32(slope) * items[label]
             if not self.options.get("sweeps"):
                 items[label] += rate * (np.float32(slope) * user - shrink * items[label])
+                if self.options.get("cosine"):
+                    items[label] /= np.linalg.norm(items[label])
         learned = slice(None, -1) if self.options.get("bias") else slice(None)
-        self.users[row][learned] += rate * (gradient - decay[0] * user)[learned]
+        self.users[row][learned] += self.user_rate * (gradient - decay[0] * user)[learned]
         if self.options.get("cosine"):
             self.users[row] /= np.linalg.norm(self.users[row])
-            for label in [*drawn, positive]:
-                items[label] /= np.linalg.norm(items[label])

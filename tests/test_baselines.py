@@ -23,7 +23,9 @@ def test_a_preset_is_vseens_with_fixed_parameters(preset, annotations):
     assert not {"sampler", "selection", "loss"} & set(model.get_params())
     same = VSEens(
         sampler=model.sampler, selection=model.selection, loss=model.loss,
-        candidates=model.candidates, factors=6, iterations=3, random_state=0, num_threads=1,
+        candidates=model.candidates, learning_rate_schedule="constant",
+        user_learning_rate_multiplier=1, rank_scale=0.1, factors=6, iterations=3, random_state=0,
+        num_threads=1,
     )  # fmt: skip
     model.fit(annotations, show_progress=False)
     same.fit(annotations, show_progress=False)
@@ -117,8 +119,11 @@ def test_adaptive_beats_uniform_at_an_equal_number_of_updates(split):
     for iterations in (50, 100):
         found = [
             ndcg(
-                VSEens(factors=64, sampler=sampler, iterations=iterations, random_state=0,
-                       num_threads=1).fit(split[0], show_progress=False), *split,
+                VSEens(
+                    factors=64, sampler=sampler, candidates=1, rank_scale=0.1,
+                    iterations=iterations, random_state=0, num_threads=1,
+                ).fit(split[0], show_progress=False),
+                *split,
             )
             for sampler in ("adaptive", "uniform")
         ]  # fmt: skip
@@ -126,19 +131,21 @@ def test_adaptive_beats_uniform_at_an_equal_number_of_updates(split):
 
 
 REFUSED = [
-    ({"loss": "warp"}, "use selection='violator'"),
+    ({"loss": "warp", "selection": "first"}, "use selection='violator'"),
     ({"selection": "violator", "loss": "softmax"}, "selection='hardest'"),
     ({"selection": "violator", "loss": "sgns"}, "loss='hinge'"),
     ({"selection": "violator", "loss": "hinge", "candidates": 4}, "max_trials"),
     ({"max_trials": 5}, "belongs to selection='violator'"),
-    ({"selection": "hardest"}, "use 2 or more"),
-    ({"selection": "group"}, "use 2 or more"),
+    ({"selection": "hardest", "candidates": 1}, "use 2 or more"),
+    ({"selection": "violator", "share_candidates": True}, "share_candidates=True has no"),
+    ({"selection": "group", "candidates": 1}, "use 2 or more"),
     ({"selection": "group", "candidates": 4, "group_size": 5}, "more than candidates=4"),
     ({"proposal_correction": True}, "loss='softmax'"),
     ({"proposal_correction": True, "loss": "softmax", "selection": "hardest", "candidates": 4},
      "selection='first'"),
     ({"cosine": True}, "use_bias=False"),
     ({"compat": "released", "candidates": 4}, "candidates=1"),
+    ({"compat": "released", "share_candidates": True}, "share_candidates=True"),
 ]  # fmt: skip
 
 
@@ -160,11 +167,12 @@ def test_every_other_combination_runs(annotations, loss, selection, positive_sam
             factors=4, iterations=2, sampler=sampler, loss=loss, selection=selection,
             candidates=1 if selection == "violator" else 4, group_size=2,
             positive_sampling=positive_sampling, use_bias=use_bias, random_state=0,
-            regularization_user=0.1, regularization_positive=0.0, regularization_negative=0.2,
+            learning_rate=0.01, share_candidates=selection == "group", regularization_user=0.1,
+            regularization_positive=0.0, regularization_negative=0.2,
         ).fit(annotations, show_progress=False)  # fmt: skip
         assert np.isfinite(model.item_factors).all()
         assert np.isfinite(model.history_["loss"]).all()
-        assert min(model.history_["trials"]) >= 1
+        assert min(model.history_["trials"]) >= (0.1 if model.share_candidates else 1)
         assert len(model.recommend(0)[0]) == 10
 
 

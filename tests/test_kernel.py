@@ -96,7 +96,10 @@ def run_both(
         max_trials=options.get("max_trials") or max(1, n_labels - 1),
         loss=kernel.LOSSES[options["loss"]], margin=options.get("margin", 1.0),
         temperature=options.get("temperature", 1.0), corrected=options.get("corrected", False),
-        learning_rate=options["learning_rate"], regularization_user=decay[0],
+        shares_candidates=options.get("shares_candidates", False),
+        learning_rate=options["learning_rate"],
+        learning_rate_user=options.get("learning_rate_user", options["learning_rate"]),
+        regularization_user=decay[0],
         regularization_positive=decay[1], regularization_negative=decay[2],
         regularize_violating_only=options.get("violating_only", False),
         verify=options.get("verify", True), cosine=options.get("cosine", False),
@@ -106,7 +109,8 @@ def run_both(
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
         matrix, slow_users, slow_items, slow, seed=seed, epoch=epoch, order=rows, bias=bias,
-        pairs_together=kernel.pairs_drawn_together(candidates), **options,
+        pairs_together=kernel.pairs_drawn_together(
+            candidates, options.get("shares_candidates", False)), **options,
     )  # fmt: skip
     assert not fast_users[:, columns:].any()
     assert not fast_items[:, columns:].any()
@@ -226,6 +230,52 @@ def test_selections_and_losses_agree_with_the_slow_version(kernel, sampler, opti
     assert_agree(fast, slow)
 
 
+SHARED = [options for options in GRID if options["selection"] != "violator"] + [
+    {"loss": "softmax", "candidates": 40, "margin": 0.0, "cosine": True, "temperature": 0.1},
+    {"loss": "hinge", "candidates": 1},
+    {"loss": "softmax", "candidates": 8, "margin": 0.0, "violating_only": True},
+]
+
+
+@pytest.mark.parametrize("options", SHARED, ids=lambda o: "-".join(str(v) for v in o.values()))
+@pytest.mark.parametrize("sampler", ["adaptive", "uniform"])
+@pytest.mark.parametrize("sweeps", [0, 7])
+def test_shared_candidates_agree_with_the_slow_version(kernel, sampler, options, sweeps):
+    # rows with more positives than share their candidates, and with fewer
+    matrix, users, items = make_case(13, 20, 70, 19, density=0.25)
+    lengths = np.diff(matrix.indptr)
+    assert lengths.min() < kernel.pairs_drawn_together(8, True) < lengths.max()
+    if options.get("cosine"):
+        users /= np.linalg.norm(users, axis=1, keepdims=True)
+        items /= np.linalg.norm(items, axis=1, keepdims=True)
+    fast, slow = run_both(
+        kernel, matrix, users, items, sampler=sampler, learning_rate=0.01,
+        decay=(0.03, 0.01, 0.02), shares_candidates=True, sweeps=sweeps, **options,
+    )  # fmt: skip
+    assert_agree(fast, slow)
+    apart, _ = run_both(
+        kernel, matrix, users, items, sampler=sampler, learning_rate=0.01,
+        decay=(0.03, 0.01, 0.02), sweeps=sweeps, **options,
+    )  # fmt: skip
+    assert np.abs(fast[0] - apart[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"loss": "logistic"}, {"loss": "softmax", "candidates": 4, "margin": 0.0},
+     {"loss": "softmax", "candidates": 4, "margin": 0.0, "shares_candidates": True},
+     {"loss": "logistic", "in_turn": True}],
+    ids=lambda o: "-".join(str(v) for v in o.values()),
+)  # fmt: skip
+def test_images_can_take_larger_steps_than_labels(kernel, options):
+    matrix, users, items = make_case(14, 30, 40, 12)
+    settings = {"learning_rate": 0.02, "decay": (0.02, 0.01, 0.03)} | options
+    fast, slow = run_both(kernel, matrix, users, items, learning_rate_user=0.1, **settings)
+    assert_agree(fast, slow)
+    alike, _ = run_both(kernel, matrix, users, items, **settings)
+    assert np.abs(fast[0] - users).max() > 2 * np.abs(alike[0] - users).max()
+
+
 @pytest.mark.parametrize("loss", ["hinge", "logistic", "softmax"])
 def test_penalty_of_violating_triplets_only(kernel, loss):
     matrix, users, items = make_case(6, 30, 40, 12)
@@ -316,7 +366,8 @@ def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
         return kernel.train(
             fast, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
             fast_items, np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
-            max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False, learning_rate=0.0,
+            max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False,
+            shares_candidates=False, learning_rate=0.0, learning_rate_user=0.0,
             regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
             regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
             in_turn=False, seed=9, epoch=epoch, n_threads=n_threads,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.special
 from scipy.sparse import csr_matrix
 
 from vseens_rec import WARP
@@ -10,7 +11,7 @@ from vseens_rec.training import adaptive_group_size
 LOSSES = {"hinge": 0, "logistic": 1, "warp": 2, "softmax": 3, "sgns": 4}
 
 
-@pytest.mark.parametrize("m", [1, 4])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 4), (3, 4), (5, 1)])
 @pytest.mark.parametrize(
     ("loss", "options"),
     [
@@ -23,50 +24,67 @@ LOSSES = {"hinge": 0, "logistic": 1, "warp": 2, "softmax": 3, "sgns": 4}
         ("sgns", {}),
     ],
 )
-def test_slopes_are_the_derivatives(kernel, loss, options, m):
+def test_slopes_are_the_derivatives(kernel, loss, options, n, m):
     options = dict(options)
+    corrected = options.pop("corrected", False)
     rng = np.random.default_rng(m)
     for _ in range(30):
-        positive, negatives = rng.normal(), rng.normal(size=m)
-        if options.pop("corrected", False) or "correction" in options:
+        scores = rng.normal(size=n + m)
+        if corrected:
             options["correction"] = rng.normal(size=m)
-        if loss == "warp" and m == 1:
+        if loss == "warp" and n == m == 1:
             options["weight"] = 2.5
 
-        def value(positive, negatives, options=options):
-            return kernel.loss_and_slopes(LOSSES[loss], positive, negatives, **options)[0]
+        def value(scores, options=options):
+            return kernel.loss_and_slopes(LOSSES[loss], scores[:n], scores[n:], **options)[0]
 
-        _, positive_slope, slopes = kernel.loss_and_slopes(
-            LOSSES[loss], positive, negatives, **options
+        _, positive_slopes, slopes = kernel.loss_and_slopes(
+            LOSSES[loss], scores[:n], scores[n:], **options
         )
-        step = 1e-6
-        by_positive = (value(positive + step, negatives) - value(positive - step, negatives)) / (
-            2 * step
+        derivatives = [
+            (value(scores + shift) - value(scores - shift)) / 2e-6 for shift in 1e-6 * np.eye(n + m)
+        ]
+        np.testing.assert_allclose(
+            np.concatenate([-positive_slopes, slopes]), derivatives, rtol=1e-4, atol=1e-7
         )
-        assert -positive_slope == pytest.approx(by_positive, rel=1e-4, abs=1e-7)
-        for j in range(m):
-            shift = step * np.eye(m)[j]
-            by_negative = (
-                value(positive, negatives + shift) - value(positive, negatives - shift)
-            ) / (2 * step)
-            assert slopes[j] == pytest.approx(by_negative, rel=1e-4, abs=1e-7)
 
 
 @pytest.mark.parametrize("m", [1, 3])
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("score", [-1e30, -800.0, -40.0, 40.0, 800.0, 1e30])
 def test_losses_of_extreme_scores_are_finite(kernel, loss, score, m):
-    value, positive_slope, slopes = kernel.loss_and_slopes(LOSSES[loss], score, np.zeros(m))
-    assert np.isfinite([value, positive_slope, *slopes]).all()
-    assert value >= 0
-    assert positive_slope >= 0
+    for positives in ([score], [score, 0.0], [0.0, -score]):
+        value, positive_slopes, slopes = kernel.loss_and_slopes(
+            LOSSES[loss], np.array(positives), np.linspace(0, -score, m)
+        )
+        assert np.isfinite([value, *positive_slopes, *slopes]).all()
+        assert value >= 0
+        assert (positive_slopes >= 0).all()
+        assert (slopes >= 0).all()
 
 
 @pytest.mark.parametrize("m", [1, 3])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_scores_that_are_no_numbers_are_not_hidden(kernel, loss, m):
-    value, *_ = kernel.loss_and_slopes(LOSSES[loss], np.nan, np.zeros(m))
-    assert np.isnan(value)
+    for positives, negatives in (([np.nan], np.zeros(m)), ([0.0], np.full(m, np.nan))):
+        value, *_ = kernel.loss_and_slopes(LOSSES[loss], np.array(positives), negatives)
+        assert np.isnan(value)
+
+
+@pytest.mark.parametrize("m", [1, 7, 300])
+def test_exponentials_are_exact_to_the_last_digits(kernel, m):
+    """The softmax against one positive that scores 0, over the whole range of doubles."""
+    rng = np.random.default_rng(m)
+    for scale in (1e-9, 1.0, 30.0, 700.0):
+        negatives = rng.normal(size=m) * scale
+        value, _, slopes = kernel.loss_and_slopes(
+            LOSSES["softmax"], np.zeros(1), negatives, margin=0.0
+        )
+        expected = scipy.special.softmax(np.concatenate([[0.0], negatives]))
+        np.testing.assert_allclose(slopes, expected[1:], rtol=1e-13, atol=1e-300)
+        assert value == pytest.approx(
+            scipy.special.logsumexp(np.concatenate([[0.0], negatives])), rel=1e-13, abs=1e-15
+        )
 
 
 def test_the_correction_estimates_the_full_softmax(kernel):
@@ -78,7 +96,7 @@ def test_the_correction_estimates_the_full_softmax(kernel):
     for _ in range(4000):
         drawn = rng.choice(50, size=m, p=law)
         value = kernel.loss_and_slopes(
-            LOSSES["softmax"], 0.3, scores[drawn], margin=0.0,
+            LOSSES["softmax"], np.array([0.3]), scores[drawn], margin=0.0,
             correction=-np.log(m * law[drawn]),
         )[0]  # fmt: skip
         # exp(loss) = 1 + sum / exp(s_p)
@@ -104,7 +122,8 @@ def test_warp_estimates_the_rank_that_is_known(kernel):
         np.array([n_draws], np.int32), None, padded_users, padded_items,
         np.ones(16, np.float32), harmonic, selection=kernel.SELECTIONS["violator"], candidates=1,
         group_size=1, max_trials=n_labels - 1, loss=kernel.LOSSES["warp"], margin=0.5,
-        temperature=1.0, corrected=False, learning_rate=0.0, regularization_user=0.0,
+        temperature=1.0, corrected=False, shares_candidates=False, learning_rate=0.0,
+        learning_rate_user=0.0, regularization_user=0.0,
         regularization_positive=0.0, regularization_negative=0.0,
         regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
         in_turn=False, seed=1, epoch=0, n_threads=1,
@@ -124,7 +143,7 @@ def test_table_of_rank_weights_is_exact(annotations):
 
     model = WARP(factors=2)
     matrix = _validation.check_user_items(model, annotations)
-    weights = Trainer(matrix, model._settings(), 0, 1).rank_weights
+    weights = Trainer(matrix, model._settings(120), 0, 1).rank_weights
     expected = [sum(1 / j for j in range(1, rank + 1)) for rank in range(120)]
     np.testing.assert_allclose(weights, expected, rtol=1e-12)
 

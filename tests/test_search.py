@@ -307,7 +307,12 @@ def _in_place(matrix, observed, hidden):
 def test_early_stopping_gives_back_the_best(split):
     train, _ = split
     model = small(
-        factors=64, iterations=400, early_stopping=True, n_iter_no_change=10, num_threads=1
+        factors=64,
+        iterations=400,
+        learning_rate_schedule="constant",
+        early_stopping=True,
+        n_iter_no_change=10,
+        num_threads=1,
     ).fit(train, show_progress=False)
     curve = model.history_["validation"]
     assert len(curve) == model.n_iter_ < 400

@@ -46,7 +46,8 @@ def test_loss_falls_and_history_is_complete(annotations):
     assert history["violations"][-1] < 0.8 * history["violations"][0]
     assert all(0 <= share <= 1 for share in history["violations"])
     assert all(seconds > 0 for seconds in history["seconds"])
-    assert set(history["trials"]) == {1.0}
+    # the fourth root of 120 labels
+    assert set(history["trials"]) == {3.0}
 
 
 def test_zero_iterations_give_the_initial_factors(annotations):
@@ -250,12 +251,13 @@ def test_an_interrupt_keeps_the_finished_epochs(annotations):
         if epoch == 3:
             raise KeyboardInterrupt
 
-    model = VSEens(factors=6, iterations=50, random_state=0, num_threads=1)
+    options = {"factors": 6, "learning_rate_schedule": "constant", "random_state": 0}
+    model = VSEens(iterations=50, num_threads=1, **options)
     with pytest.warns(UserWarning, match="4 of 50 epochs"), pytest.raises(KeyboardInterrupt):
         model.fit(annotations, show_progress=False, callback=stop)
     assert model.n_iter_ == 4
     # it stops at once, and leaves the images' factors as the training had them
-    whole = VSEens(factors=6, iterations=4, fold_in_users=False, random_state=0, num_threads=1)
+    whole = VSEens(iterations=4, fold_in_users=False, num_threads=1, **options)
     whole.fit(annotations, show_progress=False)
     np.testing.assert_array_equal(model.user_factors, whole.user_factors)
 
@@ -271,3 +273,57 @@ def test_no_warning_about_blas_threads():
         "m.recommend(np.arange(500)); m.similar_items(np.arange(50))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def resolved(**parameters):
+    settings = VSEens(**parameters)._settings(n_labels=1386)
+    return settings.selection, settings.candidates
+
+
+def test_selection_and_candidates_that_go_with_the_loss():
+    assert resolved() == resolved(loss="hinge") == ("hardest", 6)
+    assert resolved(candidates=1) == ("first", 1)
+    assert resolved(loss="softmax") == resolved(loss="sgns") == ("first", 1)
+    assert resolved(loss="softmax", candidates=8) == ("first", 8)
+    assert resolved(loss="warp") == ("violator", 1)
+    assert resolved(compat="released") == ("first", 1)
+    assert resolved(selection="group", group_size=9) == ("group", 9)
+    assert resolved(selection="group", group_size="auto") == ("group", 6)
+    assert VSEens()._settings(n_labels=3).candidates == 2
+
+
+def test_the_linear_schedule_ends_small(annotations):
+    """The last of many epochs moves the factors less than the same epoch at full step."""
+
+    def moved(schedule):
+        ends = []
+        for epochs in (19, 20):
+
+            def keep(epoch, *_, last=epochs - 1):
+                if epoch == last:
+                    raise KeyboardInterrupt
+
+            model = VSEens(
+                factors=6, iterations=20, learning_rate_schedule=schedule, random_state=0,
+                num_threads=1,
+            )  # fmt: skip
+            with pytest.warns(UserWarning), pytest.raises(KeyboardInterrupt):
+                model.fit(annotations, show_progress=False, callback=keep)
+            ends.append(model.item_factors)
+        return np.abs(ends[1] - ends[0]).mean()
+
+    assert moved("linear") < 0.25 * moved("constant")
+
+
+def test_images_take_larger_steps_than_labels(annotations):
+    def factors(multiplier, iterations=1):
+        model = VSEens(
+            factors=6, iterations=iterations, user_learning_rate_multiplier=multiplier,
+            random_state=0, fold_in_users=False, regularization=0, num_threads=1,
+        )  # fmt: skip
+        return model.fit(annotations, show_progress=False).user_factors
+
+    initial = factors(1.0, iterations=0)
+    np.testing.assert_array_equal(factors(0.0), initial)
+    moved = [np.abs(factors(multiplier) - initial).mean() for multiplier in (1.0, 8.0)]
+    assert moved[1] > 5 * moved[0]

@@ -110,7 +110,9 @@ def train(
     margin: float,
     temperature: float,
     corrected: bool,
+    shares_candidates: bool,
     learning_rate: float,
+    learning_rate_user: float,
     regularization_user: float,
     regularization_positive: float,
     regularization_negative: float,
@@ -159,12 +161,12 @@ def alias_table(weights: NDArray[np.float64]) -> NDArray[np.uint32]: ...
 def random_numbers(seed: int, epoch: int, row: int, n: int) -> NDArray[np.uint64]: ...
 def loss_and_slopes(
     loss: int,
-    positive: float,
+    positives: NDArray[np.float64],
     negatives: NDArray[np.float64],
     margin: float = 1.0,
     temperature: float = 1.0,
     weight: float = 1.0,
     correction: NDArray[np.float64] | None = None,
-) -> tuple[float, float, NDArray[np.float64]]: ...
-def pairs_drawn_together(candidates: int) -> int: ...
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]: ...
+def pairs_drawn_together(candidates: int, shares_candidates: bool = False) -> int: ...
 def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...

@@ -18,6 +18,8 @@ MAX_LABELS = 2**31 - 1
 PARAMETER_CONSTRAINTS: dict[str, list] = {
     "factors": [Interval(Integral, 1, 2**16, closed="both")],
     "learning_rate": [Interval(Real, 0, None, closed="left")],
+    "learning_rate_schedule": [StrOptions({"constant", "linear"})],
+    "user_learning_rate_multiplier": [Interval(Real, 0, None, closed="left")],
     "regularization": [Interval(Real, 0, None, closed="left")],
     "regularization_user": [Interval(Real, 0, None, closed="left"), None],
     "regularization_positive": [Interval(Real, 0, None, closed="left"), None],
@@ -32,8 +34,9 @@ PARAMETER_CONSTRAINTS: dict[str, list] = {
     "margin": [Interval(Real, None, None, closed="neither"), None],
     "temperature": [Interval(Real, 0, None, closed="neither")],
     "proposal_correction": ["boolean"],
-    "selection": [StrOptions(set(kernel.SELECTIONS))],
-    "candidates": [Interval(Integral, 1, 2**16, closed="both")],
+    "selection": [StrOptions(set(kernel.SELECTIONS)), None],
+    "candidates": [Interval(Integral, 1, 2**16, closed="both"), None],
+    "share_candidates": ["boolean"],
     "group_size": [Interval(Integral, 1, 2**16, closed="both"), StrOptions({"auto"})],
     "max_trials": [Interval(Integral, 1, 2**31 - 1, closed="both"), None],
     "positive_sampling": [StrOptions({"pairs", "images", "weighted"})],
@@ -83,59 +86,54 @@ def check_parameters(estimator) -> None:
         )
 
 
-def check_combination(model) -> None:
+def check_combination(settings) -> None:
     """Refuse sampler, selection, loss and what goes with them where they contradict each other."""
-    if model.loss == "warp" and model.selection != "violator":
+    selection, candidates = settings.selection, settings.candidates
+    if settings.loss == "warp" and selection != "violator":
         raise ValueError(
             "loss='warp' weighs by the number of trials to a violator, which "
-            f"selection={model.selection!r} does not count: use selection='violator', or "
-            "loss='hinge'"
+            f"selection={selection!r} does not count: use selection='violator', or loss='hinge'"
         )
-    if model.selection == "violator":
-        if model.loss in ("softmax", "sgns"):
+    if selection == "violator":
+        if settings.loss in ("softmax", "sgns"):
             raise ValueError(
-                f"loss={model.loss!r} has no margin to violate, so selection='violator' does not "
-                "go with it: use selection='hardest' or 'first', or loss='hinge', 'logistic' or "
-                "'warp'"
+                f"loss={settings.loss!r} has no margin to violate, so selection='violator' does "
+                "not go with it: use selection='hardest' or 'first', or loss='hinge', 'logistic' "
+                "or 'warp'"
             )
-        if model.candidates != 1:
+        if candidates != 1 or settings.share_candidates:
+            name = "share_candidates" if settings.share_candidates else "candidates"
             raise ValueError(
-                "selection='violator' draws until one violates, so candidates="
-                f"{model.candidates} has no meaning: limit the draws with max_trials, or use "
-                "selection='hardest'"
+                f"selection='violator' draws until one violates, so {name}="
+                f"{getattr(settings, name)} has no meaning: limit the draws with max_trials, or "
+                "use selection='hardest'"
             )
-    elif model.max_trials is not None:
+    elif settings.max_trials is not None:
         raise ValueError(
-            f"max_trials={model.max_trials} belongs to selection='violator', got selection="
-            f"{model.selection!r}: use candidates there"
+            f"max_trials={settings.max_trials} belongs to selection='violator', got selection="
+            f"{selection!r}: use candidates there"
         )
-    if model.selection in ("hardest", "group") and model.candidates < 2:
+    if selection in ("hardest", "group") and candidates < 2:
         raise ValueError(
-            f"selection={model.selection!r} chooses among candidates, got candidates="
-            f"{model.candidates}: use 2 or more, or selection='first'"
+            f"selection={selection!r} chooses among candidates, got candidates={candidates}: use "
+            "2 or more, or selection='first'"
         )
-    if (
-        model.selection == "group"
-        and model.group_size != "auto"
-        and (model.group_size > model.candidates)
-    ):
-        raise ValueError(
-            f"group_size={model.group_size} is more than candidates={model.candidates}"
-        )
-    if model.proposal_correction and (model.loss != "softmax" or model.selection != "first"):
+    if selection == "group" and settings.group_size != "auto" and settings.group_size > candidates:
+        raise ValueError(f"group_size={settings.group_size} is more than candidates={candidates}")
+    if settings.corrected and (settings.loss != "softmax" or selection != "first"):
         raise ValueError(
             "proposal_correction makes loss='softmax' with selection='first' estimate the full "
-            f"softmax; it has no meaning for loss={model.loss!r} with selection="
-            f"{model.selection!r}: use that pair, or proposal_correction=False"
+            f"softmax; it has no meaning for loss={settings.loss!r} with selection="
+            f"{selection!r}: use that pair, or proposal_correction=False"
         )
-    if model.cosine and model.use_bias:
+    if settings.cosine and settings.use_bias:
         raise ValueError(
             "cosine=True keeps factors at length 1, where a bias has no place: use use_bias=False"
         )
-    if model.compat == "released" and model.candidates != 1:
+    if settings.released and (candidates != 1 or settings.share_candidates):
         raise ValueError(
             "compat='released' follows code that has one negative a positive, got candidates="
-            f"{model.candidates}: use candidates=1"
+            f"{candidates}, share_candidates={settings.share_candidates}: use candidates=1"
         )
 
 

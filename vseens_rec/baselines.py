@@ -16,10 +16,11 @@ def _preset(*, defaults: dict | None = None, without: tuple[str, ...] = (), **fi
     The signature of the class lists the parameters that are left, so that scikit-learn sees those
     and no others.
     """
+    defaults = TEXTBOOK | (defaults or {})
 
     def decorate(cls):
         left = [
-            parameter.replace(default=(defaults or {}).get(name, parameter.default))
+            parameter.replace(default=defaults.get(name, parameter.default))
             for name, parameter in inspect.signature(VSEens.__init__).parameters.items()
             if name not in fixed and name not in without
         ]
@@ -42,8 +43,16 @@ def _preset(*, defaults: dict | None = None, without: tuple[str, ...] = (), **fi
     return decorate
 
 
+# what the methods are known with
+TEXTBOOK = {
+    "factors": 100,
+    "iterations": 100,
+    "learning_rate_schedule": "constant",
+    "user_learning_rate_multiplier": 1.0,
+    "rank_scale": 0.1,
+}
 OF_RANKS = ("refresh_interval", "rank_scale")
-OF_SEVERAL = ("candidates", "group_size")
+OF_SEVERAL = ("candidates", "group_size", "share_candidates")
 OF_SOFTMAX = ("temperature", "proposal_correction")
 
 
@@ -75,7 +84,7 @@ class WARP(VSEens):
     loss="logistic",
     candidates=1,
     without=(
-        *OF_RANKS, "group_size", "max_trials", *OF_SOFTMAX, "margin",
+        *OF_RANKS, "group_size", "share_candidates", "max_trials", *OF_SOFTMAX, "margin",
         "popularity_exponent",
     ),
 )  # fmt: skip
@@ -96,7 +105,14 @@ class OptAUC(BPR):
     selection="first",
     loss="logistic",
     candidates=1,
-    without=("group_size", "max_trials", *OF_SOFTMAX, "margin", "popularity_exponent"),
+    without=(
+        "group_size",
+        "share_candidates",
+        "max_trials",
+        *OF_SOFTMAX,
+        "margin",
+        "popularity_exponent",
+    ),
 )
 class AoBPR(VSEens):
     """BPR with adaptively oversampled negatives (Rendle and Freudenthaler, WSDM 2014).
@@ -112,7 +128,7 @@ class AoBPR(VSEens):
     loss="logistic",
     defaults={"candidates": 8},
     without=(
-        *OF_RANKS, "group_size", "max_trials", *OF_SOFTMAX, "margin",
+        *OF_RANKS, "group_size", "share_candidates", "max_trials", *OF_SOFTMAX, "margin",
         "popularity_exponent",
     ),
 )  # fmt: skip
@@ -130,7 +146,8 @@ class DNS(VSEens):
     loss="hinge",
     candidates=1,
     without=(
-        "refresh_interval", "group_size", "max_trials", *OF_SOFTMAX, "popularity_exponent"
+        "refresh_interval", "group_size", "share_candidates", "max_trials", *OF_SOFTMAX,
+        "popularity_exponent",
     ),
 )  # fmt: skip
 class NaiveRank(VSEens):

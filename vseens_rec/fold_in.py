@@ -55,7 +55,10 @@ def step_size(settings: Settings, variance: float, rank_weights) -> float:
     step = min(scale / variance, LARGEST_STEP)
     if settings.regularization_user > 0:
         # labels that hardly differ must not turn the penalty into a jump
-        step = min(step, 0.5 / settings.regularization_user)
+        penalties = 1
+        if settings.share_candidates:
+            penalties = kernel.pairs_drawn_together(settings.candidates, True)
+        step = min(step, 0.5 / (penalties * settings.regularization_user))
     return step
 
 
@@ -188,6 +191,9 @@ class FoldIn:
             counts = np.bincount(known.indices, minlength=n_labels).astype(np.float64)
             weights = counts**settings.popularity_exponent
             share = n_images**settings.popularity_exponent / max(weights.sum(), 1e-30)
+        if settings.share_candidates:
+            # each is compared with every positive that shares it
+            trials = settings.candidates
         expected = known.nnz * max(1.0, trials) * share
         drawn = max(1, min(MOST_NEGATIVES, round(expected)))
         return drawn, expected / drawn
@@ -245,6 +251,7 @@ class FoldIn:
                 self.rank_weights,
                 **options,
                 learning_rate=self.learning_rate,
+                learning_rate_user=self.learning_rate,
                 group_size=self.group_size,
                 seed=SEED,
                 epoch=0,

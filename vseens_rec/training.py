@@ -27,6 +27,8 @@ class Settings:
 
     factors: int
     learning_rate: float
+    learning_rate_schedule: str
+    user_learning_rate_multiplier: float
     regularization_user: float
     regularization_positive: float
     regularization_negative: float
@@ -37,6 +39,7 @@ class Settings:
     refresh_interval: float
     selection: str
     candidates: int
+    share_candidates: bool
     group_size: int | str
     max_trials: int | None
     loss: str
@@ -91,6 +94,7 @@ class Settings:
             "margin": self.margin,
             "temperature": self.temperature,
             "corrected": self.corrected,
+            "shares_candidates": self.share_candidates,
             "regularization_user": self.regularization_user,
             "regularization_positive": self.regularization_positive,
             "regularization_negative": self.regularization_negative,
@@ -173,6 +177,7 @@ class Trainer:
             values = user_items.data.astype(np.float64)
             self.running_values = kernel.running_sums(self.indptr, values)
             self.row_values = self.running_values[self.indptr[self.rows + 1] - 1]
+        self.learning_rate = settings.learning_rate
         self.epochs = 0
         self.history: dict[str, list[float]] = {
             "loss": [],
@@ -231,7 +236,9 @@ class Trainer:
         ``should_stop`` is asked after every epoch.
         """
         with tqdm(total=iterations, disable=not show_progress, unit="epoch") as progress:
-            for _ in range(iterations):
+            for iteration in range(iterations):
+                if self.settings.learning_rate_schedule == "linear":
+                    self.learning_rate = self.settings.learning_rate * (1 - iteration / iterations)
                 counts = self.run_epoch()
                 stops = should_stop is not None and should_stop(self)
                 shown = {
@@ -318,7 +325,8 @@ class Trainer:
             self.learns,
             self.rank_weights,
             **self.settings.kernel_options(self.shape[1]),
-            learning_rate=self.settings.learning_rate,
+            learning_rate=self.learning_rate,
+            learning_rate_user=self.learning_rate * self.settings.user_learning_rate_multiplier,
             group_size=self.group_size,
             seed=self.seed,
             # the first two streams of the seed made the initial factors

@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from numbers import Integral
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -43,13 +44,13 @@ class VSEens(
 
     Parameters
     ----------
-    factors : int, default=100
+    factors : int, default=128
         Number of latent factors.
     learning_rate : float, default=0.1
-        Step size.
+        Step size of the labels, and of the images if multiplied.
     regularization : float, default=0.03
         L2 penalty of the three factor rows of a triplet.
-    iterations : int, default=100
+    iterations : int, default=30
         Number of epochs: each trains on as many positives as there are stored pairs.
     sampler : {"adaptive", "uniform", "popularity", "exact"}, default="adaptive"
         Where negatives are drawn from. ``"adaptive"``: a rank from a truncated exponential law, a
@@ -58,7 +59,7 @@ class VSEens(
         alike. ``"popularity"``: in proportion to a power of the number of images that have the
         label. ``"exact"``: the same law of ranks over the true current ranking of all labels for
         the image; costs a pass over all labels for every image, to check and to compare.
-    rank_scale : float, default=0.1
+    rank_scale : float, default=0.3
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
         lambda. Smaller is harder.
     refresh_interval : float, default=4.0
@@ -66,12 +67,19 @@ class VSEens(
         ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
     popularity_exponent : float, default=0.75
         The power of the ``"popularity"`` sampler.
-    selection : {"first", "hardest", "group", "violator"}, default="first"
+    selection : {"first", "hardest", "group", "violator"} or None, default=None
         Which of the candidates become negatives. ``"first"``: all. ``"hardest"``: the one that
         scores highest. ``"group"``: the `group_size` that score highest. ``"violator"``:
-        candidates are drawn until one scores within `margin` of the positive.
-    candidates : int, default=1
-        Labels drawn for a positive.
+        candidates are drawn until one scores within `margin` of the positive. None: what goes
+        with the loss: ``"violator"`` for ``"warp"``, ``"first"`` for ``"softmax"`` and ``"sgns"``
+        and where ``candidates=1``, else ``"hardest"``.
+    candidates : int or None, default=None
+        Labels drawn for a positive. None: as many as the fourth root of the number of labels, 2
+        at least, for ``"hardest"`` and ``"group"``, so that negatives are harder where there are
+        more labels to choose from; else 1.
+    share_candidates : bool, default=False
+        Draw one set of candidates for up to 16 positives of an image, which then take one step
+        together. With many candidates (``"softmax"``) that costs a fraction.
     group_size : int or "auto", default=1
         Negatives that ``"group"`` keeps; ``"auto"`` sets it anew for every epoch from the alignment
         of positives and the uniformity of negatives (Zhang et al., EACL 2023).
@@ -97,6 +105,12 @@ class VSEens(
     positive_sampling : {"pairs", "images", "weighted"}, default="pairs"
         ``"pairs"``: every stored pair once an epoch. ``"images"``: a uniform image, then one of its
         labels. ``"weighted"``: in proportion to the stored values.
+    learning_rate_schedule : {"linear", "constant"}, default="linear"
+        ``"linear"``: the step falls from `learning_rate` to 0 over the `iterations`, in a warm
+        start over those of that call.
+    user_learning_rate_multiplier : float, default=8.0
+        How many times larger the steps of the images are: an image has few positives, a label has
+        those of many images.
     regularization_user, regularization_positive, regularization_negative : float or None, \
             default=None
         L2 penalties of the image, the positive and the negatives; None: `regularization`.
@@ -192,17 +206,18 @@ class VSEens(
 
     def __init__(
         self,
-        factors: int = 100,
+        factors: int = 128,
         learning_rate: float = 0.1,
         regularization: float = 0.03,
-        iterations: int = 100,
+        iterations: int = 30,
         *,
         sampler: str = "adaptive",
-        rank_scale: float = 0.1,
+        rank_scale: float = 0.3,
         refresh_interval: float = 4.0,
         popularity_exponent: float = 0.75,
-        selection: str = "first",
-        candidates: int = 1,
+        selection: str | None = None,
+        candidates: int | None = None,
+        share_candidates: bool = False,
         group_size: int | str = 1,
         max_trials: int | None = None,
         loss: str = "logistic",
@@ -210,6 +225,8 @@ class VSEens(
         temperature: float = 1.0,
         proposal_correction: bool = False,
         positive_sampling: str = "pairs",
+        learning_rate_schedule: str = "linear",
+        user_learning_rate_multiplier: float = 8.0,
         regularization_user: float | None = None,
         regularization_positive: float | None = None,
         regularization_negative: float | None = None,
@@ -240,6 +257,7 @@ class VSEens(
         self.popularity_exponent = popularity_exponent
         self.selection = selection
         self.candidates = candidates
+        self.share_candidates = share_candidates
         self.group_size = group_size
         self.max_trials = max_trials
         self.loss = loss
@@ -247,6 +265,8 @@ class VSEens(
         self.temperature = temperature
         self.proposal_correction = proposal_correction
         self.positive_sampling = positive_sampling
+        self.learning_rate_schedule = learning_rate_schedule
+        self.user_learning_rate_multiplier = user_learning_rate_multiplier
         self.regularization_user = regularization_user
         self.regularization_positive = regularization_positive
         self.regularization_negative = regularization_negative
@@ -293,6 +313,10 @@ class VSEens(
             "regularization": 0.01,
             "rank_scale": 0.01,
             "refresh_interval": 1.0,
+            "selection": "first",
+            "learning_rate_schedule": "constant",
+            "user_learning_rate_multiplier": 1.0,
+            "iterations": 100,
             "loss": "hinge",
             "use_bias": False,
             "init_scale": 0.01,
@@ -415,8 +439,9 @@ class VSEens(
         return self
 
     def _learn(self, matrix: csr_matrix, show_progress: bool, callback) -> None:
-        _validation.check_combination(self)
-        settings, threads = self._settings(), effective_threads(self.num_threads)
+        settings = self._settings(matrix.shape[1])
+        threads = effective_threads(self.num_threads)
+        _validation.check_combination(settings)
         seed = _validation.seed_from(self.random_state)
         monitor, train = None, matrix
         if self.early_stopping:
@@ -494,17 +519,33 @@ class VSEens(
             items = np.concatenate([items, self._fold_in_labels(new, label_users, users, known)])
         return users, items
 
-    def _settings(self) -> Settings:
+    def _settings(self, n_labels: int) -> Settings:
+        """Resolve what the parameters leave open."""
+
         def penalty(own: float | None) -> float:
             return self.regularization if own is None else own
 
         released = self.compat == "released"
+        selection, candidates = self.selection, self.candidates
+        if selection is None:
+            selection = "hardest"
+            if self.loss == "warp":
+                selection = "violator"
+            elif self.loss in ("softmax", "sgns") or candidates == 1 or released:
+                selection = "first"
+        if candidates is None:
+            candidates = 1
+            if selection in ("hardest", "group"):
+                fewest = self.group_size if isinstance(self.group_size, Integral) else 2
+                candidates = max(2, int(fewest), round(n_labels**0.25))
         margin = self.margin
         if margin is None:
             margin = 0.0 if self.loss == "softmax" else 1.0
         return Settings(
             factors=self.factors,
             learning_rate=self.learning_rate,
+            learning_rate_schedule=self.learning_rate_schedule,
+            user_learning_rate_multiplier=self.user_learning_rate_multiplier,
             regularization_user=penalty(self.regularization_user),
             regularization_positive=penalty(self.regularization_positive),
             regularization_negative=penalty(self.regularization_negative),
@@ -513,8 +554,9 @@ class VSEens(
             rank_scale=self.rank_scale,
             popularity_exponent=self.popularity_exponent,
             refresh_interval=self.refresh_interval,
-            selection=self.selection,
-            candidates=self.candidates,
+            selection=selection,
+            candidates=candidates,
+            share_candidates=self.share_candidates,
             group_size=self.group_size,
             max_trials=self.max_trials,
             loss="logistic" if released and self.loss == "warp" else self.loss,
@@ -652,11 +694,11 @@ class VSEens(
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
         self._check_columns()
-        settings = self._settings()
+        settings = self._settings(len(self.item_factors))
         folder = _folders.get(self)
         if folder is None or not folder.agrees_with(settings, self.item_factors):
             _validation.check_parameters(self)
-            _validation.check_combination(self)
+            _validation.check_combination(settings)
             folder = FoldIn(
                 settings,
                 padded(self.item_factors, copy=True),
