@@ -41,13 +41,14 @@ OPENMP = {"unix": [["-fopenmp"], ["-Xpreprocessor", "-fopenmp"]], "msvc": [["/op
 OPENMP_LINK = {"-fopenmp": ["-fopenmp"], "-Xpreprocessor": ["-lomp"], "/openmp": []}
 INSTRUCTION_SETS = {
     "unix": {
-        "avx2": ["-mavx2", "-mfma"],
+        "avx2": ["-mavx2", "-mfma", "-mprfchw"],
         "avx512": [
             "-mavx512f",
             "-mavx512bw",
             "-mavx512dq",
             "-mavx512vl",
             "-mfma",
+            "-mprfchw",
             "-mprefer-vector-width=512",
         ],
     },

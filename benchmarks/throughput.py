@@ -20,6 +20,7 @@ import vseens_rec
 from vseens_rec import VSEens
 from vseens_rec.datasets import make_annotations
 
+FIRST = {"selection": "first"}
 SELECTIONS = {
     "hardest of 8": {"selection": "hardest", "candidates": 8},
     "4 of 8": {"selection": "group", "candidates": 8, "group_size": 4},
@@ -32,11 +33,13 @@ def contestants(grid):
     yield "implicit BPR", None
     for sampler in ("adaptive", "uniform"):
         for loss in ("logistic", "hinge"):
-            yield f"{sampler}, first, {loss}", {"sampler": sampler, "loss": loss}
-    yield "the first, images folded in", {"sampler": "adaptive", "fold_in_users": True}
+            yield f"{sampler}, first, {loss}", {"sampler": sampler, "loss": loss} | FIRST
+    yield "adaptive, paper's refreshes", {"refresh_interval": 1.0} | FIRST
+    yield "the first, images folded in", {"fold_in_users": True} | FIRST
+    yield "VSEens()'s sampling", {"rank_scale": 0.3}
     if not grid:
         return
-    yield "popularity, first, logistic", {"sampler": "popularity", "loss": "logistic"}
+    yield "popularity, first, logistic", {"sampler": "popularity"} | FIRST
     for sampler in ("adaptive", "uniform"):
         for name, selection in SELECTIONS.items():
             loss = "warp" if name == "violator" else "logistic"
@@ -54,7 +57,12 @@ def make_model(parameters, factors, epochs, threads):
     if parameters is None:
         return BayesianPersonalizedRanking(factors=factors - 1, **shared)
     # a step that no loss diverges with; it does not change the work
-    options = {"use_bias": False, "learning_rate": 0.01, "fold_in_users": False}
+    options = {
+        "use_bias": False,
+        "learning_rate": 0.01,
+        "fold_in_users": False,
+        "rank_scale": 0.1,
+    }
     return VSEens(factors=factors, **shared, **options | parameters)
 
 

@@ -35,17 +35,7 @@ def main():
         f"{test.nnz} held out\n"
     )
     # chosen on keywords held out of the training part
-    model = VSEens(
-        factors=160,
-        learning_rate=0.05,
-        regularization=0.02,
-        iterations=100,
-        rank_scale=0.3,
-        candidates=16,
-        loss="sgns",
-        init_scale=0.1,
-        random_state=0,
-    )
+    model = VSEens(iterations=100, regularization=0.05, random_state=0)
     model.fit(train)
     with threadpool_limits(1, "blas"):
         als = AlternatingLeastSquares(factors=64, alpha=20, regularization=2, random_state=0)

@@ -141,7 +141,7 @@ def main():
     emoji = load_emoji()
     shuffled = np.random.default_rng(0).permutation(len(emoji.images))
     old, new = np.array_split(shuffled, 2)
-    model = VSEens(factors=160, regularization=0.04, init_scale=0.1, iterations=300, random_state=0)
+    model = VSEens(regularization=0.05, iterations=100, random_state=0)
     model.fit(emoji.matrix[old], show_progress=False)
     chosen, groups, known, columns = choose(emoji, new)
     factors = model.transform(known)

@@ -21,10 +21,8 @@ from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 
 SETTING = {
-    "factors": 160,
-    "regularization": 0.04,
-    "init_scale": 0.1,
-    "iterations": 600,
+    "regularization": 0.05,
+    "iterations": 100,
     "random_state": 0,
 }
 LENGTH = 6

@@ -33,7 +33,7 @@ def search_known_emoji(train):
     inner, validation = leave_one_out_split(train, random_state=1)
     search = GridSearchCV(
         # one thread a model, as the search fits several at a time
-        VSEens(factors=160, init_scale=0.1, iterations=300, num_threads=1, random_state=0),
+        VSEens(iterations=100, num_threads=1, random_state=0),
         {"rank_scale": RANK_SCALES, "regularization": PENALTIES},
         scoring=ranking_scorer(*METRICS),
         refit="ndcg@10",

@@ -6,7 +6,7 @@
 
 from cython.parallel import parallel, prange, threadid
 
-from libc.math cimport HUGE_VAL, exp, fabs, log, logf, sqrt, sqrtf
+from libc.math cimport HUGE_VAL, exp, fabs, log, sqrt
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -35,6 +35,8 @@ from proposals cimport (
     mark_positives,
     prepare,
     propose_negative,
+    propose_place,
+    settle_negative,
     unmark_positives,
 )
 from rank_table cimport FACTORS_AT_ONCE, MOST_ON_GRID, N_COUNTERS, Sorter, refresh_factors
@@ -42,6 +44,7 @@ from rng cimport Random, below, lower_unit, mix, next_random, random_stream, upp
 from selections cimport GROUP, VIOLATOR, SelectionKind, choose
 
 import numpy as np
+from scipy.special import ndtri
 
 
 cdef extern from "simd.h" nogil:
@@ -78,6 +81,8 @@ cdef enum:
     # rows that a thread takes at a time
     ROWS_AT_ONCE = 32
     FLOATS_IN_LINE = 16
+    # different initial values: a power of two, up to 2^16
+    NORMAL_STEPS = 16384
 
 
 cdef enum PositiveKind:
@@ -146,6 +151,8 @@ ctypedef struct Scratch:
     Drawer drawer
     Random random
     uint32_t* labels
+    # where the candidates are found, and what was found
+    size_t* places
     uint32_t* candidates
     # of the positives that are trained on at once, and of the candidates
     double* positive_scores
@@ -178,7 +185,7 @@ cdef bint allocate(
     cdef size_t n_labels = proposal.n_labels, stride = proposal.stride
     cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
     cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
-    cdef size_t[16] sizes
+    cdef size_t[17] sizes
     cdef size_t total = 64, i
     cdef char* place
     sizes[0] = stride * sizeof(float)
@@ -197,7 +204,8 @@ cdef bint allocate(
     sizes[13] = stride * sizeof(float)
     sizes[14] = min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t)
     sizes[15] = stride * sizeof(float)
-    for i in range(16):
+    sizes[16] = ahead * sizeof(size_t)
+    for i in range(17):
         sizes[i] = in_lines(sizes[i])
         total += sizes[i]
     memset(scratch, 0, sizeof(Scratch))
@@ -240,6 +248,8 @@ cdef bint allocate(
     scratch.drawer.sorter.grid = <uint16_t*> place
     place += sizes[14]
     scratch.folded = <float*> place
+    place += sizes[15]
+    scratch.places = <size_t*> place
     scratch.counts.loss.factor = 1.0
     return True
 
@@ -497,14 +507,20 @@ cdef inline uint32_t draw_positive(
     return <uint32_t> task.indices[low]
 
 
+# all are proposed before the first is looked up: the tables are larger than the nearest caches
 cdef inline void draw_candidates(
-    const Task* task, Scratch* scratch, const float* user, uint32_t* candidates
+    const Task* task, Scratch* scratch, const float* user, uint32_t n
 ) noexcept nogil:
-    cdef uint32_t j
-    for j in range(task.candidates):
-        candidates[j] = propose_negative(
-            task.proposal, &scratch.drawer, user, task.verify, &scratch.random)
-        prefetch_row(task.item_factors + <size_t> candidates[j] * task.stride, task.stride)
+    cdef uint32_t j, label
+    for j in range(n):
+        scratch.places[j] = propose_place(
+            task.proposal, &scratch.drawer, user, &scratch.random)
+    for j in range(n):
+        label = settle_negative(
+            task.proposal, &scratch.drawer, user, task.verify, &scratch.random,
+            scratch.places[j])
+        scratch.candidates[j] = label
+        prefetch_row(task.item_factors + <size_t> label * task.stride, task.stride)
 
 
 # trains on stored positives, in their order, or on drawn ones
@@ -512,7 +528,7 @@ cdef void train_pairs(
     const Task* task, Scratch* scratch, float* user, int64_t begin, int64_t end, int64_t n_pairs
 ) noexcept nogil:
     cdef int64_t done = 0
-    cdef uint32_t i, j, n, label
+    cdef uint32_t i, n, label
     cdef uint32_t* candidate
     while done < n_pairs:
         n = <uint32_t> min(<int64_t> task.pairs_at_once, n_pairs - done)
@@ -525,7 +541,6 @@ cdef void train_pairs(
             if task.verify:
                 exclude_positives(
                     &scratch.drawer, task.proposal.n_labels, scratch.probability)
-        candidate = scratch.candidates
         for i in range(n):
             if task.positives == STORED:
                 label = <uint32_t> task.indices[begin + done + i]
@@ -533,14 +548,14 @@ cdef void train_pairs(
                 label = draw_positive(task, scratch, begin, end)
             scratch.labels[i] = label
             prefetch_row(task.item_factors + <size_t> label * task.stride, task.stride)
-            if task.selection != VIOLATOR and not task.shares_candidates:
-                draw_candidates(task, scratch, user, candidate)
-                candidate += task.candidates
-        candidate = scratch.candidates
+        if task.selection != VIOLATOR:
+            draw_candidates(
+                task, scratch, user,
+                task.candidates if task.shares_candidates else n * task.candidates)
         if task.shares_candidates:
-            draw_candidates(task, scratch, user, candidate)
-            step(task, scratch, user, scratch.labels, n, candidate)
+            step(task, scratch, user, scratch.labels, n, scratch.candidates)
         else:
+            candidate = scratch.candidates
             for i in range(n):
                 step(task, scratch, user, &scratch.labels[i], 1, candidate)
                 candidate += task.candidates
@@ -815,8 +830,8 @@ def train(
     *,
     int selection, int candidates, int group_size, int max_trials,
     int loss, double margin, double temperature, bint corrected, bint shares_candidates,
-    double learning_rate, double learning_rate_user, double regularization_user, double regularization_positive,
-    double regularization_negative, bint regularize_violating_only,
+    double learning_rate, double learning_rate_user, double regularization_user,
+    double regularization_positive, double regularization_negative, bint regularize_violating_only,
     bint verify, bint cosine, bint auto_group, bint in_turn,
     uint64_t seed, uint64_t epoch, int n_threads, int sweeps=0
 ):
@@ -980,60 +995,37 @@ def fold_label(
             normalise(label, <uint32_t> stride)
 
 
-# the quantile function of the normal distribution in single precision: M. Giles, Approximating
-# the erfinv function, GPU Computing Gems 2 (2011)
-cdef inline float normal_quantile(float unit) noexcept nogil:
-    cdef float x = 2 * unit - 1
-    cdef float w = -logf(4 * unit * (1 - unit))
-    cdef float p
-    if w < 5:
-        w -= <float> 2.5
-        p = <float> 2.81022636e-08
-        p = <float> 3.43273939e-07 + p * w
-        p = <float> -3.5233877e-06 + p * w
-        p = <float> -4.39150654e-06 + p * w
-        p = <float> 0.00021858087 + p * w
-        p = <float> -0.00125372503 + p * w
-        p = <float> -0.00417768164 + p * w
-        p = <float> 0.246640727 + p * w
-        p = <float> 1.50140941 + p * w
-    else:
-        w = sqrtf(w) - 3
-        p = <float> -0.000200214257
-        p = <float> 0.000100950558 + p * w
-        p = <float> 0.00134934322 + p * w
-        p = <float> -0.00367342844 + p * w
-        p = <float> 0.00573950773 + p * w
-        p = <float> -0.0076224613 + p * w
-        p = <float> 0.00943887047 + p * w
-        p = <float> 1.00167406 + p * w
-        p = <float> 2.83297682 + p * w
-    return <float> 1.41421356 * p * x
-
-
 def fill_normal(
     float[:, ::1] out not None, int columns, double scale, uint64_t seed, uint64_t stream,
     int n_threads
 ):
     """Write normal numbers of the given standard deviation to the first columns of every row.
 
-    A row's numbers depend on seed, stream and row alone.
+    They are the quantiles at the middles of NORMAL_STEPS equal parts. A row's numbers depend on
+    seed, stream and row alone.
     """
     cdef int64_t n_rows = out.shape[0], row
+    units = (np.arange(NORMAL_STEPS) + 0.5) / NORMAL_STEPS
+    # the parts at the ends are narrow enough to leave the variance a little short of 1
+    quantiles = ndtri(units)
+    cdef float[::1] table = (scale / quantiles.std() * quantiles).astype(np.float32)
     with nogil, parallel(num_threads=n_threads):
         for row in prange(n_rows, schedule="static"):
-            fill_normal_row(&out[row, 0], columns, scale, seed, stream, <uint64_t> row)
+            fill_normal_row(&out[row, 0], columns, &table[0], seed, stream, <uint64_t> row)
 
 
 cdef void fill_normal_row(
-    float* out, int columns, double scale, uint64_t seed, uint64_t stream, uint64_t row
+    float* out, int columns, const float* table, uint64_t seed, uint64_t stream, uint64_t row
 ) noexcept nogil:
     cdef Random random = random_stream(seed, stream, row)
+    cdef uint64_t number = 0
     cdef int f
     for f in range(columns):
-        # the odd multiples of 2^-24: never 0 or 1, where the quantile is infinite
-        out[f] = <float> scale * normal_quantile(
-            <float> (next_random(&random) >> 41 << 1 | 1) * <float> 5.9604644775390625e-08)
+        # a number of 64 bits makes four
+        if f & 3 == 0:
+            number = next_random(&random)
+        out[f] = table[number & (NORMAL_STEPS - 1)]
+        number >>= 16
 
 
 def aligned_rows(n_rows, stride):

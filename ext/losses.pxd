@@ -5,11 +5,12 @@ a pairwise loss they are one number. To add a loss: a value of LossKind and its 
 pair_loss() if it compares one positive with one negative, else in list_losses().
 """
 
-from libc.math cimport exp, fabs, log
+from libc.math cimport fabs, log
 from libc.stdint cimport uint32_t
 
 
 cdef extern from "simd.h" nogil:
+    double vr_exp(double x)
     void vr_exponentials(double* x, Py_ssize_t n)
 
 
@@ -52,12 +53,12 @@ cdef inline PairLoss pair_loss(
     result.linear = 0.0
     if loss.kind == LOGISTIC:
         if difference > -30.0:
-            tail = exp(-difference)
+            tail = vr_exp(-difference)
             result.factor = 1.0 + tail
             result.slope = tail / (1.0 + tail)
         else:
             result.linear = -difference
-            result.slope = 1.0 / (1.0 + exp(difference))
+            result.slope = 1.0 / (1.0 + vr_exp(difference))
     elif difference >= loss.margin:
         result.slope = 0.0
     else:
@@ -88,7 +89,7 @@ cdef inline void list_losses(
     const Loss* loss, const double* positives, uint32_t n, const double* negatives, uint32_t m,
     const double* correction, double* positive_slopes, double* slopes, LossSum* sum
 ) noexcept nogil:
-    cdef uint32_t i, j
+    cdef uint32_t i, j, _i
     cdef double highest, total, gap, share, tail, scale = 1.0 / loss.temperature
     cdef PairLoss pair
     if loss.kind == SOFTMAX:
@@ -113,11 +114,11 @@ cdef inline void list_losses(
         for i in range(n):
             gap = positives[i] * scale - highest
             if gap > 0:
-                tail = exp(-gap)
+                tail = vr_exp(-gap)
                 add_loss(sum, 0, 1 + total * tail)
                 tail /= 1 + total * tail
             else:
-                tail = total + exp(gap)
+                tail = total + vr_exp(gap)
                 add_loss(sum, -gap, tail)
                 tail = 1 / tail
             positive_slopes[i] = total * tail * scale
@@ -133,11 +134,11 @@ cdef inline void list_losses(
         for j in range(m):
             tail = slopes[j]
             # the loss of a negative counts for every positive
-            for i in range(n):
+            for _i in range(n):
                 add_loss(sum, negatives[j] if negatives[j] > 0 else 0, 1 + tail)
             slopes[j] = n * (1 if negatives[j] > 0 else tail) / (1 + tail)
         for i in range(n):
-            tail = exp(-fabs(positives[i]))
+            tail = vr_exp(-fabs(positives[i]))
             add_loss(sum, -positives[i] if positives[i] < 0 else 0, 1 + tail)
             positive_slopes[i] = (1 if positives[i] < 0 else tail) / (1 + tail)
         return

@@ -1,7 +1,7 @@
 """Where candidate negatives come from.
 
 A proposal is prepared for a row once and then drawn from many times. To add one: a value of
-ProposalKind, its branch in prepare(), propose() and fill_probabilities().
+ProposalKind, its branch in prepare(), propose_place(), settle() and fill_probabilities().
 """
 
 from libc.math cimport pow
@@ -14,6 +14,7 @@ from rng cimport Random, below, lower_unit, next_random, upper_unit
 
 
 cdef extern from "simd.h" nogil:
+    void VR_PREFETCH(const void* address)
     uint32_t vr_descending_key(float value)
     float vr_dot(const float* a, const float* b, Py_ssize_t k)
     void vr_running_weights(const float* v, const float* spread, float* running, Py_ssize_t k)
@@ -113,42 +114,57 @@ cdef inline void prepare(
         )
 
 
-cdef inline uint32_t label_at(
+cdef inline size_t place_in_table(
     const Proposal* proposal, uint32_t factor, uint32_t rank, bint from_top
 ) noexcept nogil:
-    cdef size_t place = <size_t> factor * proposal.width
-    place += rank if from_top else proposal.width - 1 - rank
+    return <size_t> factor * proposal.width + (
+        rank if from_top else proposal.width - 1 - rank)
+
+
+cdef inline uint32_t label_at(const Proposal* proposal, size_t place) noexcept nogil:
     if proposal.narrow_table != NULL:
         return proposal.narrow_table[place]
     return proposal.wide_table[place]
 
 
+# The first half of a draw: where settle() finds the label, which is on its way to the cache then.
 # user: the row that was prepared, as it was then
-cdef inline uint32_t propose(
+cdef inline size_t propose_place(
     const Proposal* proposal, const Drawer* drawer, const float* user, Random* random
 ) noexcept nogil:
     cdef uint32_t rank, factor
     cdef uint64_t number
-    if proposal.kind == ADAPTIVE:
-        # also false where the weights are not numbers
-        if not drawer.weight > 0:
-            return below(random, proposal.n_labels)
-        rank = alias_draw(proposal.law, proposal.n_outcomes, random)
-        number = next_random(random)
-        factor = <uint32_t> vr_pick(
-            drawer.running, drawer.lane_sums, upper_unit(number), lower_unit(number),
-            proposal.stride,
-        )
-        # infinite weights lead past the columns
-        if factor >= proposal.columns:
-            factor = proposal.columns - 1
-        return label_at(proposal, factor, rank, user[factor] > 0)
-    if proposal.kind == UNIFORM:
+    cdef size_t place
+    # a weight that is not a number is not above 0 either
+    if proposal.kind == UNIFORM or (proposal.kind == ADAPTIVE and not drawer.weight > 0):
         return below(random, proposal.n_labels)
     rank = alias_draw(proposal.law, proposal.n_outcomes, random)
-    if proposal.kind == POPULARITY:
+    if proposal.kind != ADAPTIVE:
         return rank
-    return drawer.ranking[rank]
+    number = next_random(random)
+    factor = <uint32_t> vr_pick(
+        drawer.running, drawer.lane_sums, upper_unit(number), lower_unit(number),
+        proposal.stride,
+    )
+    # infinite weights lead past the columns
+    if factor >= proposal.columns:
+        factor = proposal.columns - 1
+    place = place_in_table(proposal, factor, rank, user[factor] > 0)
+    if proposal.narrow_table != NULL:
+        VR_PREFETCH(proposal.narrow_table + place)
+    else:
+        VR_PREFETCH(proposal.wide_table + place)
+    return place
+
+
+cdef inline uint32_t settle(
+    const Proposal* proposal, const Drawer* drawer, size_t place
+) noexcept nogil:
+    if proposal.kind == ADAPTIVE and drawer.weight > 0:
+        return label_at(proposal, place)
+    if proposal.kind == EXACT:
+        return drawer.ranking[place]
+    return <uint32_t> place
 
 
 # each label that is no positive with the same probability; there has to be one
@@ -167,21 +183,30 @@ cdef inline uint32_t uniform_negative(
     return place + low
 
 
-cdef inline uint32_t propose_negative(
-    const Proposal* proposal, const Drawer* drawer, const float* user, bint verify, Random* random
+# what becomes of a draw that was proposed: a positive is drawn again
+cdef inline uint32_t settle_negative(
+    const Proposal* proposal, const Drawer* drawer, const float* user, bint verify,
+    Random* random, size_t place
 ) noexcept nogil:
-    cdef uint32_t label = propose(proposal, drawer, user, random)
+    cdef uint32_t label = settle(proposal, drawer, place)
     cdef int _redraw
     if not verify or not is_positive(drawer, label):
         return label
     for _redraw in range(MAX_REDRAWS):
-        label = propose(proposal, drawer, user, random)
+        label = settle(proposal, drawer, propose_place(proposal, drawer, user, random))
         if not is_positive(drawer, label):
             return label
     return uniform_negative(drawer, proposal.n_labels, random)
 
 
-# the law of propose() for the row that was prepared, over all labels
+cdef inline uint32_t propose_negative(
+    const Proposal* proposal, const Drawer* drawer, const float* user, bint verify, Random* random
+) noexcept nogil:
+    return settle_negative(
+        proposal, drawer, user, verify, random, propose_place(proposal, drawer, user, random))
+
+
+# the law of settle(propose_place()) for the row that was prepared, over all labels
 cdef inline void fill_probabilities(
     const Proposal* proposal, const Drawer* drawer, const float* user, double* probability
 ) noexcept nogil:
@@ -202,7 +227,8 @@ cdef inline void fill_probabilities(
                 proposal.spread[factor]) / total
             if weight > 0:
                 for rank in range(proposal.n_outcomes):
-                    label = label_at(proposal, factor, rank, user[factor] > 0)
+                    label = label_at(
+                        proposal, place_in_table(proposal, factor, rank, user[factor] > 0))
                     probability[label] += weight * proposal.law_probability[rank]
     elif proposal.kind == POPULARITY:
         for label in range(proposal.n_labels):
@@ -212,7 +238,7 @@ cdef inline void fill_probabilities(
             probability[drawer.ranking[rank]] = proposal.law_probability[rank]
 
 
-# turns the law of propose() into that of propose_negative() with verification
+# turns that law into the one of propose_negative() with verification
 cdef inline void exclude_positives(
     const Drawer* drawer, uint32_t n_labels, double* probability
 ) noexcept nogil:

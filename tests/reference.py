@@ -82,10 +82,15 @@ class Proposal:
         return int(self.order[factor, rank])
 
     def propose_negative(self, positives, random, verify=True):
-        for _ in range(MAX_REDRAWS + 1):
-            label = self.propose(random)
+        return self.settle(self.propose(random), positives, random, verify)
+
+    def settle(self, label, positives, random, verify):
+        for _ in range(MAX_REDRAWS):
             if not verify or label not in positives:
                 return label
+            label = self.propose(random)
+        if label not in positives:
+            return label
         others = [label for label in range(self.n_labels) if label not in positives]
         return others[random.below(len(others))]
 
@@ -167,29 +172,25 @@ class _Epoch:
         verify = self.options.get("verify", True)
         for start in range(0, n_pairs, pairs_together):
             self.proposal.prepare(self.users[row])
-            block = []
-            for i in range(start, min(n_pairs, start + pairs_together)):
-                positive = (
-                    int(labels[i])
-                    if self.options.get("draws") is None
-                    else (self.draw_positive(random, begin, end))
-                )
-                drawn = []
-                if self.selection != "violator" and not self.options.get("shares_candidates"):
-                    drawn = self.draw(positives, random, verify)
-                block.append((positive, drawn))
-            if self.options.get("shares_candidates"):
-                drawn = self.draw(positives, random, verify)
-                self.step_together(row, [positive for positive, _ in block], drawn, positives)
+            block = [
+                int(labels[i])
+                if self.options.get("draws") is None
+                else self.draw_positive(random, begin, end)
+                for i in range(start, min(n_pairs, start + pairs_together))
+            ]
+            shares = self.options.get("shares_candidates")
+            drawn = []
+            if self.selection != "violator":
+                # positives among them are drawn again after all have been drawn
+                n = self.candidates * (1 if shares else len(block))
+                drawn = [self.proposal.propose(random) for _ in range(n)]
+                drawn = [self.proposal.settle(label, positives, random, verify) for label in drawn]
+            if shares:
+                self.step_together(row, block, drawn, positives)
                 continue
-            for positive, drawn in block:
-                self.step(random, row, positive, drawn, positives, verify)
-
-    def draw(self, positives, random, verify):
-        return [
-            self.proposal.propose_negative(positives, random, verify)
-            for _ in range(self.candidates)
-        ]
+            for i, positive in enumerate(block):
+                own = drawn[i * self.candidates : (i + 1) * self.candidates]
+                self.step(random, row, positive, own, positives, verify)
 
     def draw_positive(self, random, begin, end):
         labels = self.matrix.indices[begin:end]

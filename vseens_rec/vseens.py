@@ -48,9 +48,9 @@ class VSEens(
         Number of latent factors.
     learning_rate : float, default=0.1
         Step size of the labels, and of the images if multiplied.
-    regularization : float, default=0.03
+    regularization : float, default=0.04
         L2 penalty of the three factor rows of a triplet.
-    iterations : int, default=30
+    iterations : int, default=50
         Number of epochs: each trains on as many positives as there are stored pairs.
     sampler : {"adaptive", "uniform", "popularity", "exact"}, default="adaptive"
         Where negatives are drawn from. ``"adaptive"``: a rank from a truncated exponential law, a
@@ -62,7 +62,7 @@ class VSEens(
     rank_scale : float, default=0.3
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
         lambda. Smaller is harder.
-    refresh_interval : float, default=4.0
+    refresh_interval : float, default=8.0
         How long the sorted labels are used before they are sorted anew, in units of
         ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
     popularity_exponent : float, default=0.75
@@ -74,9 +74,9 @@ class VSEens(
         with the loss: ``"violator"`` for ``"warp"``, ``"first"`` for ``"softmax"`` and ``"sgns"``
         and where ``candidates=1``, else ``"hardest"``.
     candidates : int or None, default=None
-        Labels drawn for a positive. None: as many as the fourth root of the number of labels, 2
-        at least, for ``"hardest"`` and ``"group"``, so that negatives are harder where there are
-        more labels to choose from; else 1.
+        Labels drawn for a positive. None: for ``"hardest"`` and ``"group"`` as many as
+        ``n_labels ** 0.3``, rounded down, 2 at least (7 of 1,000 labels, 31 of 100,000), so that
+        negatives are harder where there are more labels to choose from; else 1.
     share_candidates : bool, default=False
         Draw one set of candidates for up to 16 positives of an image, which then take one step
         together. With many candidates (``"softmax"``) that costs a fraction.
@@ -208,12 +208,12 @@ class VSEens(
         self,
         factors: int = 128,
         learning_rate: float = 0.1,
-        regularization: float = 0.03,
-        iterations: int = 30,
+        regularization: float = 0.04,
+        iterations: int = 50,
         *,
         sampler: str = "adaptive",
         rank_scale: float = 0.3,
-        refresh_interval: float = 4.0,
+        refresh_interval: float = 8.0,
         popularity_exponent: float = 0.75,
         selection: str | None = None,
         candidates: int | None = None,
@@ -537,7 +537,7 @@ class VSEens(
             candidates = 1
             if selection in ("hardest", "group"):
                 fewest = self.group_size if isinstance(self.group_size, Integral) else 2
-                candidates = max(2, int(fewest), round(n_labels**0.25))
+                candidates = max(2, int(fewest), int(n_labels**0.3))
         margin = self.margin
         if margin is None:
             margin = 0.0 if self.loss == "softmax" else 1.0
