@@ -1,0 +1,177 @@
+"""How near the training comes to a loop that does nothing but the arithmetic of its steps.
+
+    python benchmarks/floor.py [--threads 1 2] [--repeats 7]
+
+The stripped loop knows all its negatives beforehand: no random numbers, no look-up of what an image
+has, no loss but the sign of the difference, no counts. What it cannot leave out is the traffic: the
+factors of an image stay in the nearest cache while its pairs are trained on, and those of a
+positive and a negative are read and written, 4 x 4 bytes a factor, from the cache that holds the
+label factors. It is compiled with the C compiler that CC names, or cc, for the processor at hand.
+"""
+
+import argparse
+import ctypes
+import os
+import statistics
+import subprocess
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from vseens_rec import VSEens
+from vseens_rec.datasets import make_annotations
+
+SOURCE = r"""
+#include <stddef.h>
+#include <stdint.h>
+typedef float lanes __attribute__((vector_size(64)));
+#define AT(row, f) (*(lanes *)((row) + (f)))
+
+void epoch(const int64_t *indptr, const int32_t *positives, const int32_t *negatives,
+           const int32_t *order, int64_t n, float *users, float *items, ptrdiff_t stride,
+           float step, int threads) {
+    int64_t place;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 32)
+    for (place = 0; place < n; place++) {
+        const int64_t first = indptr[order[place]], last = indptr[order[place] + 1];
+        float *u = users + order[place] * stride;
+        int64_t i;
+        ptrdiff_t f;
+        for (i = first; i < last; i++)
+            for (f = 0; f < stride; f += 16) {
+                __builtin_prefetch(items + positives[i] * stride + f, 1, 3);
+                __builtin_prefetch(items + negatives[i] * stride + f, 1, 3);
+            }
+        for (i = first; i < last; i++) {
+            float *p = items + positives[i] * stride, *n = items + negatives[i] * stride;
+            lanes sums = {0};
+            float difference = 0, move;
+            int l;
+            for (f = 0; f < stride; f += 16) sums += AT(u, f) * (AT(p, f) - AT(n, f));
+            for (l = 0; l < 16; l++) difference += sums[l];
+            move = difference > 0 ? 0.5f * step : step;
+            for (f = 0; f < stride; f += 16) {
+                const lanes was = AT(u, f), up = AT(p, f), down = AT(n, f);
+                AT(u, f) = was + move * (up - down);
+                AT(p, f) = 0.999f * up + move * was;
+                AT(n, f) = 0.999f * down - move * was;
+            }
+        }
+    }
+}
+"""
+
+
+def compile_loop(folder):
+    """Compile the stripped loop and load it."""
+    source, library = Path(folder) / "loop.c", Path(folder) / "loop.so"
+    source.write_text(SOURCE)
+    flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC"]
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, *flags, str(source), "-o", str(library)], check=True)
+    return ctypes.CDLL(str(library)).epoch
+
+
+def aligned(array):
+    """Copy to rows that start on the boundaries of cache lines."""
+    memory = np.zeros(array.size + 16, dtype=np.float32)
+    first = -memory.ctypes.data % 64 // 4
+    out = memory[first : first + array.size].reshape(array.shape)
+    out[:] = array
+    return out
+
+
+class Stripped:
+    """The loop with its data."""
+
+    def __init__(self, loop, matrix, factors, threads):
+        generator = np.random.default_rng(0)
+        stride = (factors + 15) // 16 * 16
+        self.loop, self.threads = loop, threads
+        self.indptr, self.positives = (
+            matrix.indptr.astype(np.int64),
+            matrix.indices.astype(np.int32),
+        )
+        self.negatives = generator.integers(matrix.shape[1], size=matrix.nnz).astype(np.int32)
+        self.order = generator.permutation(matrix.shape[0]).astype(np.int32)
+        self.users, self.items = (
+            aligned(generator.normal(size=(n, stride)) * 0.03) for n in matrix.shape
+        )
+
+    def run_epoch(self):
+        """Go over all pairs once; return the seconds."""
+        started = time.perf_counter()
+        arrays = (
+            self.indptr,
+            self.positives,
+            self.negatives,
+            self.order,
+            len(self.order),
+            self.users,
+            self.items,
+            self.items.shape[1],
+        )
+        self.loop(
+            *(
+                ctypes.c_void_p(value.ctypes.data)
+                if isinstance(value, np.ndarray)
+                else ctypes.c_ssize_t(value)
+                for value in arrays
+            ),
+            ctypes.c_float(0.01),
+            ctypes.c_int(self.threads),
+        )
+        return time.perf_counter() - started
+
+
+def seconds_of_epochs(matrix, factors, threads, repeats, **parameters):
+    """Time epochs of a fit."""
+    model = VSEens(
+        factors=factors, iterations=repeats + 1, num_threads=threads, random_state=0,
+        selection="first", rank_scale=0.1, use_bias=False, learning_rate=0.01,
+        fold_in_users=False, **parameters,
+    )  # fmt: skip
+    return model.fit(matrix, show_progress=False).history_["seconds"][1:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=112_247)
+    parser.add_argument("--labels", type=int, default=6_000)
+    parser.add_argument("--pairs", type=int, default=1_000_000)
+    parser.add_argument("--factors", type=int, default=100)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    matrix = make_annotations(options.images, options.labels, options.pairs, random_state=0)
+    contestants = {
+        f"{sampler}, {loss}": {"sampler": sampler, "loss": loss}
+        for sampler in ("uniform", "adaptive")
+        for loss in ("hinge", "logistic")
+    }
+    print(f"nanoseconds a pair, median of {options.repeats} epochs, and share of the floor reached")
+    with TemporaryDirectory() as folder:
+        loop = compile_loop(folder)
+        for threads in options.threads:
+            stripped = Stripped(loop, matrix, options.factors, threads)
+            stripped.run_epoch()
+            for name, parameters in contestants.items():
+                # the floor next to every contestant, since a shared machine drifts
+                floor = [stripped.run_epoch() for _ in range(options.repeats)]
+                seconds = seconds_of_epochs(
+                    matrix, options.factors, threads, options.repeats, **parameters
+                )
+                floor += [stripped.run_epoch() for _ in range(options.repeats)]
+                low, found = statistics.median(floor), statistics.median(seconds)
+                scale = 1e9 / matrix.nnz
+                print(
+                    f"{threads} threads: {name:20}{found * scale:6.0f}, floor {low * scale:5.0f}, "
+                    f"{low / found:.0%}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
