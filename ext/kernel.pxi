@@ -329,18 +329,13 @@ cdef inline void step_pair(
 
 
 cdef inline void step_drawn_pair(
-    const Task* task, Scratch* scratch, float* user, uint32_t positive, uint32_t negative
+    const Task* task, Scratch* scratch, float* user, uint32_t positive, uint32_t negative,
+    double difference
 ) noexcept nogil:
     if negative == positive:
         scratch.counts.skipped += 1
-        return
-    step_pair(
-        task, &scratch.counts, user, positive, negative,
-        vr_difference(
-            user, task.item_factors + <size_t> positive * task.stride,
-            task.item_factors + <size_t> negative * task.stride, task.stride,
-        ), 1.0,
-    )
+    else:
+        step_pair(task, &scratch.counts, user, positive, negative, difference, 1.0)
 
 
 # positives against the chosen candidates, which are the first n_negatives, all from the values of
@@ -467,7 +462,13 @@ cdef inline void step(
         return
     scratch.counts.trials += task.candidates
     if is_pair and task.candidates == 1:
-        step_drawn_pair(task, scratch, user, positives[0], candidates[0])
+        step_drawn_pair(
+            task, scratch, user, positives[0], candidates[0],
+            vr_difference(
+                user, task.item_factors + <size_t> positives[0] * task.stride,
+                task.item_factors + <size_t> candidates[0] * task.stride, task.stride,
+            ),
+        )
         return
     for i in range(n_positives):
         scratch.positive_scores[i] = vr_dot(
@@ -482,7 +483,9 @@ cdef inline void step(
     n_negatives = choose(
         task.selection, candidates, scratch.scores, task.candidates, task.group_size)
     if is_pair and n_negatives == 1:
-        step_drawn_pair(task, scratch, user, positives[0], candidates[0])
+        step_drawn_pair(
+            task, scratch, user, positives[0], candidates[0],
+            scratch.positive_scores[0] - scratch.scores[0])
         return
     step_list(task, scratch, user, positives, n_positives, candidates, n_negatives)
 
