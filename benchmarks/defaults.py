@@ -26,7 +26,7 @@ FILES = {
 }
 CHANGES = {
     "user_learning_rate_multiplier": [1.0, 4.0, 16.0],
-    "learning_rate": [0.05, 0.2],
+    "learning_rate": [0.04, 0.1],
     "learning_rate_schedule": ["constant"],
     "regularization": [0.02, 0.08],
     "rank_scale": [0.1, 1.0],

@@ -88,7 +88,7 @@ def draw(search, path):
     axes.set_yticks(range(len(RANK_SCALES)), RANK_SCALES)
     axes.set(xlabel="regularization", ylabel="rank_scale  (smaller: harder negatives)")
     axes.set_title(
-        "A wide optimum: very hard negatives and a large penalty cost most\n"
+        "A wide optimum: very hard negatives cost most, with a small penalty above all\n"
         "NDCG@10 of keywords held out for validation",
         size=10,
     )

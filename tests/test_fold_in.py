@@ -205,7 +205,7 @@ def test_partial_fit_users_grows_the_model(annotations):
 
 
 def test_partial_fit_items_grows_the_model(annotations):
-    model = fit(VSEens(factors=8, iterations=20), annotations[:, :100])
+    model = fit(VSEens(factors=8, iterations=50), annotations[:, :100])
     columns = annotations.T.tocsr()
     model.partial_fit_items(np.arange(100, 120), columns[100:])
     assert model.item_factors.shape == (120, 9)

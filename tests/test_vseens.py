@@ -38,10 +38,10 @@ def test_recovers_a_planted_ranking(sampler, loss, use_bias, planted):
 
 
 def test_loss_falls_and_history_is_complete(annotations):
-    model = VSEens(factors=12, iterations=15, random_state=0).fit(annotations, show_progress=False)
-    assert model.n_iter_ == 15
+    model = VSEens(factors=12, iterations=30, random_state=0).fit(annotations, show_progress=False)
+    assert model.n_iter_ == 30
     history = model.history_
-    assert {len(values) for values in history.values()} == {15}
+    assert {len(values) for values in history.values()} == {30}
     assert history["loss"][-1] < 0.8 * history["loss"][0]
     assert history["violations"][-1] < 0.8 * history["violations"][0]
     assert all(0 <= share <= 1 for share in history["violations"])

@@ -47,6 +47,7 @@ def _preset(*, defaults: dict | None = None, without: tuple[str, ...] = (), **fi
 TEXTBOOK = {
     "factors": 100,
     "iterations": 100,
+    "learning_rate": 0.1,
     "regularization": 0.03,
     "learning_rate_schedule": "constant",
     "user_learning_rate_multiplier": 1.0,

@@ -46,7 +46,7 @@ class VSEens(
     ----------
     factors : int, default=128
         Number of latent factors.
-    learning_rate : float, default=0.1
+    learning_rate : float, default=0.07
         Step size of the labels, and of the images if multiplied.
     regularization : float, default=0.04
         L2 penalty of the three factor rows of a triplet.
@@ -207,7 +207,7 @@ class VSEens(
     def __init__(
         self,
         factors: int = 128,
-        learning_rate: float = 0.1,
+        learning_rate: float = 0.07,
         regularization: float = 0.04,
         iterations: int = 50,
         *,
