@@ -44,7 +44,7 @@ from rng cimport Random, below, lower_unit, mix, next_random, random_stream, upp
 from selections cimport GROUP, VIOLATOR, SelectionKind, choose
 
 import numpy as np
-from scipy.special import ndtri
+from scipy import special
 
 
 cdef extern from "simd.h" nogil:
@@ -1010,7 +1010,7 @@ def fill_normal(
     cdef int64_t n_rows = out.shape[0], row
     units = (np.arange(NORMAL_STEPS) + 0.5) / NORMAL_STEPS
     # the parts at the ends are narrow enough to leave the variance a little short of 1
-    quantiles = ndtri(units)
+    quantiles = special.ndtri(units)
     cdef float[::1] table = (scale / quantiles.std() * quantiles).astype(np.float32)
     with nogil, parallel(num_threads=n_threads):
         for row in prange(n_rows, schedule="static"):
