@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from throughput import add_sizes
 
 from vseens_rec import VSEens
 from vseens_rec.datasets import make_annotations
@@ -138,10 +139,7 @@ def seconds_of_epochs(matrix, factors, threads, repeats, **parameters):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=112_247)
-    parser.add_argument("--labels", type=int, default=6_000)
-    parser.add_argument("--pairs", type=int, default=1_000_000)
-    parser.add_argument("--factors", type=int, default=100)
+    add_sizes(parser)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()

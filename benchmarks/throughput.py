@@ -75,12 +75,17 @@ def seconds_of_fit(model, matrix):
     return time.perf_counter() - started
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_sizes(parser):
+    """Let the size of the generated data and of the factors be given."""
     parser.add_argument("--images", type=int, default=112_247)
     parser.add_argument("--labels", type=int, default=6_000)
     parser.add_argument("--pairs", type=int, default=1_000_000)
     parser.add_argument("--factors", type=int, default=100)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_sizes(parser)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
