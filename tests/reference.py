@@ -241,10 +241,8 @@ class _Epoch:
         self.loss += value
         highest = max(user @ items[label] for label in drawn)
         violates = not score - highest >= (margin if loss in ("hinge", "warp") else 0.0)
-        decay = np.array(options.get("decay", (0.0, 0.0, 0.0)), dtype=np.float32)
-        if options.get("violating_only") and not violates:
-            decay[:] = 0
-        self.update(row, positive, positive_slope, drawn, slopes, decay)
+        decays = np.array([violates or not options.get("violating_only")])
+        self.update(row, [positive], [positive_slope], drawn, slopes, decays)
 
     def step_together(self, row, block, drawn, positives):
         """Add up the gradients of the positives of a block, then take one step."""
@@ -265,23 +263,7 @@ class _Epoch:
             margin = options.get("margin", 1.0) if options["loss"] in ("hinge", "warp") else 0.0
             violates = not score - negatives.max() >= margin
             decays.append(violates or not options.get("violating_only"))
-        of_user, of_positive, of_negative = options.get("decay", (0.0, 0.0, 0.0))
-        rate, gradient = np.float32(options["learning_rate"]), np.zeros_like(user)
-        terms = [
-            *zip(block, slopes_of_positives, of_positive * np.array(decays), strict=True),
-            *zip(drawn, -slopes, np.full(len(drawn), of_negative * any(decays)), strict=True),
-        ]
-        for label, slope, shrink in terms:
-            gradient += np.float32(slope) * items[label]
-            if not options.get("sweeps"):
-                items[label] += rate * (np.float32(slope) * user - shrink * items[label])
-                if options.get("cosine"):
-                    items[label] /= np.linalg.norm(items[label])
-        gradient -= of_user * sum(decays) * user
-        learned = slice(None, -1) if options.get("bias") else slice(None)
-        self.users[row][learned] += (self.user_rate * gradient)[learned]
-        if options.get("cosine"):
-            self.users[row] /= np.linalg.norm(self.users[row])
+        self.update(row, block, slopes_of_positives, drawn, slopes, np.array(decays))
 
     def choose(self, user, drawn):
         if self.selection == "first":
@@ -295,29 +277,33 @@ class _Epoch:
         # the uniform proposal only
         return np.full(len(drawn), -np.log(self.candidates / (len(self.items) - len(positives))))
 
-    def update(self, row, positive, positive_slope, drawn, slopes, decay):
+    def update(self, row, positives, positive_slopes, drawn, slopes, decays):
+        """Step on positives and negatives; decays: of which positives the penalties apply."""
+        of_user, of_positive, of_negative = self.options.get("decay", (0.0, 0.0, 0.0))
         rate, items = np.float32(self.options["learning_rate"]), self.items
         user = self.users[row].copy()
-        gradient = np.zeros_like(user)
-        if self.options.get("sweeps"):
-            # the labels stay as they are
-            items = items.copy()
+        gradient = -np.float32(of_user * decays.sum()) * user
         if self.options.get("in_turn"):
-            slope = np.float32(positive_slope)
-            gradient = slope * (items[positive] - items[drawn[0]]) - decay[0] * user
+            slope = np.float32(positive_slopes[0])
+            gradient += slope * (items[positives[0]] - items[drawn[0]])
             user = self.users[row] = user + self.user_rate * gradient
-            items[positive] += rate * (slope * user - decay[1] * items[positive])
-            items[drawn[0]] += rate * (-slope * user - decay[2] * items[drawn[0]])
-            return
-        steps = [(label, -slope, decay[2]) for label, slope in zip(drawn, slopes, strict=True)]
-        for label, slope, shrink in [(positive, positive_slope, decay[1]), *steps]:
+            gradient = np.zeros_like(user)
+        terms = [
+            *zip(positives, positive_slopes, of_positive * decays, strict=True),
+            *zip(drawn, -slopes, np.full(len(drawn), of_negative * decays.any()), strict=True),
+        ]
+        for label, slope, shrink in terms:
             # a label drawn twice is moved twice, the second time from where the first left it
             gradient += np.float32(slope) * items[label]
+            # in a fold-in the labels stay as they are
             if not self.options.get("sweeps"):
-                items[label] += rate * (np.float32(slope) * user - shrink * items[label])
+                move = np.float32(slope) * user - np.float32(shrink) * items[label]
+                items[label] += rate * move
                 if self.options.get("cosine"):
                     items[label] /= np.linalg.norm(items[label])
+        if self.options.get("in_turn"):
+            return
         learned = slice(None, -1) if self.options.get("bias") else slice(None)
-        self.users[row][learned] += self.user_rate * (gradient - decay[0] * user)[learned]
+        self.users[row][learned] += (self.user_rate * gradient)[learned]
         if self.options.get("cosine"):
             self.users[row] /= np.linalg.norm(self.users[row])
