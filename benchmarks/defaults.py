@@ -26,10 +26,11 @@ FILES = {
 }
 CHANGES = {
     "user_learning_rate_multiplier": [1.0, 4.0, 16.0],
-    "learning_rate": [0.04, 0.1],
+    "learning_rate": [0.07, 0.1, 0.2, 0.3],
     "learning_rate_schedule": ["constant"],
+    "damped_steps": [False],
     "regularization": [0.02, 0.08],
-    "rank_scale": [0.1, 1.0],
+    "rank_scale": [0.1, 0.2, 0.5, 1.0],
     "refresh_interval": [1.0, 4.0, 16.0],
     "factors": [64, 256],
     "iterations": [12, 25, 100],

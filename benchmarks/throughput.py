@@ -36,7 +36,7 @@ def contestants(grid):
             yield f"{sampler}, first, {loss}", {"sampler": sampler, "loss": loss} | FIRST
     yield "adaptive, paper's refreshes", {"refresh_interval": 1.0} | FIRST
     yield "the first, images folded in", {"fold_in_users": True} | FIRST
-    yield "VSEens()'s sampling", {"rank_scale": 0.3}
+    yield "VSEens()'s sampling", {"rank_scale": None}
     if not grid:
         return
     yield "popularity, first, logistic", {"sampler": "popularity"} | FIRST

@@ -18,6 +18,7 @@ from losses cimport (
     LossSum,
     PairLoss,
     add_loss,
+    damped_slope,
     list_losses,
     pair_loss,
     violation_margin,
@@ -49,6 +50,10 @@ from scipy import special
 
 cdef extern from "simd.h" nogil:
     float vr_dot(const float* a, const float* b, Py_ssize_t k)
+    float vr_reach(
+        const float* u, const float* p, const float* n, const float* learns, float step_u,
+        float step, Py_ssize_t k
+    )
     float vr_difference(const float* u, const float* p, const float* n, Py_ssize_t k)
     void vr_update(
         float* u, float* p, float* n, const float* learns, float step_u, float step,
@@ -136,6 +141,8 @@ ctypedef struct Task:
     # one set of candidates for the positives of a row that are trained on at once
     bint shares_candidates
     bint measure_cosines
+    # steps on a positive and a negative do not overshoot
+    bint damped
     # as in the code the paper's authors released: u moves before the labels, and the violator is
     # the first by id
     bint in_turn
@@ -302,6 +309,12 @@ cdef inline void step_pair(
     counts.correct += difference > 0
     counts.violations += violates
     counts.not_finite += not fabs(difference) < HUGE_VAL
+    if task.damped:
+        loss.slope = damped_slope(
+            &task.loss, loss.slope, difference, vr_reach(
+                user, positive_row, negative_row, task.learns, task.learning_rate_user,
+                task.learning_rate, task.stride,
+            ))
     if task.sweeps:
         move = <float> (task.learning_rate_user * loss.slope)
         vr_add_masked(
@@ -833,6 +846,7 @@ def train(
     *,
     int selection, int candidates, int group_size, int max_trials,
     int loss, double margin, double temperature, bint corrected, bint shares_candidates,
+    bint damped,
     double learning_rate, double learning_rate_user, double regularization_user,
     double regularization_positive, double regularization_negative, bint regularize_violating_only,
     bint verify, bint cosine, bint auto_group, bint in_turn,
@@ -894,6 +908,7 @@ def train(
     task.corrected = corrected
     task.shares_candidates = shares_candidates
     task.measure_cosines = auto_group
+    task.damped = damped
     task.in_turn = in_turn
     task.sweeps = sweeps
     task.seed = seed

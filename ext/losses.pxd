@@ -67,6 +67,19 @@ cdef inline PairLoss pair_loss(
     return result
 
 
+# A slope that does not carry the difference of the scores past where the loss is least, if a step
+# along a slope of one moves that difference by reach. The slope of the logistic loss falls by at
+# most a quarter of what the difference gains; that of the hinge falls at the margin.
+cdef inline double damped_slope(
+    const Loss* loss, double slope, double difference, double reach
+) noexcept nogil:
+    if loss.kind == LOGISTIC:
+        return slope / (1.0 + 0.25 * reach)
+    if slope > 0 and slope * reach > loss.margin - difference:
+        return (loss.margin - difference) / reach
+    return slope
+
+
 # the loss of several steps: total + log(factor)
 ctypedef struct LossSum:
     double total

@@ -130,6 +130,19 @@ VR_INLINE float vr_difference(const float *u, const float *p, const float *n, pt
     return vr_sum(&even);
 }
 
+/* step_u |learns * (p - n)|^2 + 2 step |u|^2: how far vr_update moves u . (p - n) if both of its
+   steps are multiplied by one small number, over that number. */
+VR_INLINE float vr_reach(const float *u, const float *p, const float *n, const float *learns,
+                         float step_u, float step, ptrdiff_t k) {
+    vr_float16 lanes = {0};
+    ptrdiff_t f;
+    for (f = 0; f < k; f += VR_LANES) {
+        const vr_float16 uf = VR_AT(u, f), gap = VR_AT(p, f) - VR_AT(n, f);
+        lanes += step_u * (VR_AT(learns, f) * (gap * gap)) + 2.0f * step * (uf * uf);
+    }
+    return vr_sum(&lanes);
+}
+
 /* One step on a triplet, all from the values before it:
        u += learns * (step_u (p - n) - decay_u u)
        p += step u - decay_p p
@@ -275,6 +288,19 @@ VR_INLINE float vr_difference(const float *u, const float *p, const float *n, pt
         for (l = 0; l < VR_LANES; l++)
             lanes[((f / VR_LANES) % 2) * VR_LANES + l] += u[f + l] * (p[f + l] - n[f + l]);
     for (l = 0; l < VR_LANES; l++) lanes[l] += lanes[l + VR_LANES];
+    return vr_sum(lanes);
+}
+
+VR_INLINE float vr_reach(const float *u, const float *p, const float *n, const float *learns,
+                         float step_u, float step, ptrdiff_t k) {
+    float lanes[VR_LANES] = {0};
+    ptrdiff_t f;
+    int l;
+    for (f = 0; f < k; f += VR_LANES)
+        for (l = 0; l < VR_LANES; l++) {
+            const float uf = u[f + l], gap = p[f + l] - n[f + l];
+            lanes[l] += step_u * (learns[f + l] * (gap * gap)) + 2.0f * step * (uf * uf);
+        }
     return vr_sum(lanes);
 }
 

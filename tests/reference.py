@@ -126,7 +126,8 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
 
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
     learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
-    draws, values, corrected, cosine, in_turn, sweeps, learning_rate_user, shares_candidates.
+    draws, values, corrected, cosine, damped, in_turn, sweeps, learning_rate_user,
+    shares_candidates.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, proposal, options)
@@ -227,7 +228,10 @@ class _Epoch:
         if len(drawn) == 1 and pairwise:
             if drawn[0] == positive:
                 return
-            value, slope = pair_loss(loss, score - user @ items[drawn[0]], margin, weight)
+            difference = score - user @ items[drawn[0]]
+            value, slope = pair_loss(loss, difference, margin, weight)
+            if options.get("damped"):
+                slope = self.damped(slope, row, difference, positive, drawn[0])
             positive_slope, slopes = slope, np.array([slope])
         else:
             value, positive_slope, slopes = list_loss(
@@ -264,6 +268,17 @@ class _Epoch:
             violates = not score - negatives.max() >= margin
             decays.append(violates or not options.get("violating_only"))
         self.update(row, block, slopes_of_positives, drawn, slopes, np.array(decays))
+
+    def damped(self, slope, row, difference, positive, negative):
+        """No step may move the difference of the scores past the least loss."""
+        gap = self.items[positive] - self.items[negative]
+        if self.options.get("bias"):
+            gap = gap[:-1]
+        user = self.users[row]
+        reach = self.user_rate * gap @ gap + 2 * self.options["learning_rate"] * user @ user
+        if self.options["loss"] == "logistic":
+            return slope / (1 + reach / 4)
+        return min(slope, (self.options.get("margin", 1.0) - difference) / reach) if slope else 0.0
 
     def choose(self, user, drawn):
         if self.selection == "first":

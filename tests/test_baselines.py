@@ -24,6 +24,7 @@ def test_a_preset_is_vseens_with_fixed_parameters(preset, annotations):
     same = VSEens(
         sampler=model.sampler, selection=model.selection, loss=model.loss,
         candidates=model.candidates, learning_rate_schedule="constant",
+        damped_steps=False,
         user_learning_rate_multiplier=1, learning_rate=0.1, regularization=0.03, rank_scale=0.1,
         factors=6, iterations=3, random_state=0, num_threads=1,
     )  # fmt: skip
@@ -136,6 +137,9 @@ REFUSED = [
     ({"selection": "violator", "loss": "sgns"}, "loss='hinge'"),
     ({"selection": "violator", "loss": "hinge", "candidates": 4}, "max_trials"),
     ({"max_trials": 5}, "belongs to selection='violator'"),
+    ({"damped_steps": True, "loss": "sgns"}, "one positive and one negative.*loss='sgns'"),
+    ({"damped_steps": True, "share_candidates": True}, "share_candidates=True: use damped_steps="),
+    ({"damped_steps": True, "compat": "released"}, "compat='released': use damped_steps=None"),
     ({"selection": "hardest", "candidates": 1}, "use 2 or more"),
     ({"selection": "violator", "share_candidates": True}, "share_candidates=True has no"),
     ({"selection": "group", "candidates": 1}, "use 2 or more"),

@@ -103,7 +103,8 @@ def run_both(
         regularization_positive=decay[1], regularization_negative=decay[2],
         regularize_violating_only=options.get("violating_only", False),
         verify=options.get("verify", True), cosine=options.get("cosine", False),
-        auto_group=False, in_turn=options.get("in_turn", False), seed=seed, epoch=epoch,
+        damped=options.get("damped", False), auto_group=False,
+        in_turn=options.get("in_turn", False), seed=seed, epoch=epoch,
         n_threads=n_threads, sweeps=options.get("sweeps", 0),
     )  # fmt: skip
     slow_users, slow_items = users.copy(), items.copy()
@@ -276,6 +277,24 @@ def test_images_can_take_larger_steps_than_labels(kernel, options):
     assert np.abs(fast[0] - users).max() > 2 * np.abs(alike[0] - users).max()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"loss": "logistic"}, {"loss": "hinge"}, {"loss": "hinge", "margin": 0.1},
+     {"loss": "logistic", "selection": "hardest", "candidates": 5},
+     {"loss": "warp", "selection": "violator"},
+     {"loss": "logistic", "selection": "violator", "max_trials": 5}],
+    ids=lambda o: "-".join(str(v) for v in o.values()),
+)  # fmt: skip
+@pytest.mark.parametrize("bias", [False, True])
+def test_damped_steps(kernel, options, bias):
+    matrix, users, items = make_case(15, 30, 40, 20, bias=bias)
+    settings = {"learning_rate": 0.2, "learning_rate_user": 0.8, "bias": bias} | options
+    fast, slow = run_both(kernel, matrix, users, items, damped=True, **settings)
+    assert_agree(fast, slow)
+    free, _ = run_both(kernel, matrix, users, items, **settings)
+    assert np.linalg.norm(fast[0] - users) < 0.8 * np.linalg.norm(free[0] - users)
+
+
 @pytest.mark.parametrize("loss", ["hinge", "logistic", "softmax"])
 def test_penalty_of_violating_triplets_only(kernel, loss):
     matrix, users, items = make_case(6, 30, 40, 12)
@@ -367,7 +386,7 @@ def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
             fast, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
             fast_items, np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
             max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False,
-            shares_candidates=False, learning_rate=0.0, learning_rate_user=0.0,
+            shares_candidates=False, damped=False, learning_rate=0.0, learning_rate_user=0.0,
             regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
             regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
             in_turn=False, seed=9, epoch=epoch, n_threads=n_threads,

@@ -122,7 +122,7 @@ def test_warp_estimates_the_rank_that_is_known(kernel):
         np.array([n_draws], np.int32), None, padded_users, padded_items,
         np.ones(16, np.float32), harmonic, selection=kernel.SELECTIONS["violator"], candidates=1,
         group_size=1, max_trials=n_labels - 1, loss=kernel.LOSSES["warp"], margin=0.5,
-        temperature=1.0, corrected=False, shares_candidates=False, learning_rate=0.0,
+        temperature=1.0, corrected=False, shares_candidates=False, damped=False, learning_rate=0.0,
         learning_rate_user=0.0, regularization_user=0.0,
         regularization_positive=0.0, regularization_negative=0.0,
         regularize_violating_only=False, verify=True, cosine=False, auto_group=False,

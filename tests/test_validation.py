@@ -71,7 +71,7 @@ def test_two_matrices_at_once(annotations):
     [
         ("factors", 0), ("factors", 2.5), ("factors", "10"), ("factors", True),
         ("learning_rate", -0.1), ("learning_rate", np.nan), ("learning_rate", np.inf),
-        ("learning_rate", None), ("regularization", -1), ("iterations", -1), ("iterations", 1.5),
+        ("learning_rate", "fast"), ("regularization", -1), ("iterations", -1), ("iterations", 1.5),
         ("rank_scale", 0), ("rank_scale", -1), ("refresh_interval", -1), ("candidates", 0),
         ("init_scale", -1), ("num_threads", -1), ("use_bias", "yes"), ("random_state", -5),
         ("random_state", "seed"), ("verify_negative_samples", 3), ("dtype", np.int32),

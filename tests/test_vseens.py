@@ -7,10 +7,13 @@ import sys
 import numpy as np
 import pytest
 from implicit.evaluation import ranking_metrics_at_k
+from implicit.recommender_base import ModelFitError
 from scipy.sparse import csr_matrix
 
 from vseens_rec import VSEens
 from vseens_rec.datasets import make_annotations
+from vseens_rec.metrics import ranking_metrics
+from vseens_rec.model_selection import leave_one_out_split
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +293,51 @@ def test_selection_and_candidates_that_go_with_the_loss():
     assert resolved(selection="group", group_size=9) == ("group", 9)
     assert resolved(selection="group", group_size="auto") == ("group", 8)
     assert VSEens()._settings(n_labels=3).candidates == 2
+
+
+def test_steps_that_go_with_the_loss():
+    def steps(**parameters):
+        settings = VSEens(**parameters)._settings(n_labels=1000)
+        return settings.damped_steps, settings.learning_rate
+
+    assert (
+        steps() == steps(loss="hinge") == steps(loss="warp") == steps(candidates=1) == (True, 0.2)
+    )
+    assert steps(learning_rate=3.0) == (True, 3.0)
+    assert steps(damped_steps=False) == (False, 0.08)
+    assert steps(selection="first", candidates=4) == (False, 0.08)
+    assert steps(loss="softmax", temperature=2.0) == (False, 0.08)
+    assert steps(loss="softmax", temperature=0.5) == (False, 0.04)
+    assert steps(share_candidates=True) == (False, 0.02)
+    assert not steps(compat="released")[0]
+    assert not VSEens.paper()._settings(n_labels=1000).damped_steps
+
+
+def test_ranks_that_go_with_the_number_of_labels():
+    def scale(n_labels, **parameters):
+        return VSEens(**parameters)._settings(n_labels).rank_scale
+
+    assert scale(2) == 1.0
+    assert scale(1000) == pytest.approx(0.3014, abs=1e-4)
+    assert scale(100_000) == pytest.approx(0.12)
+    assert scale(100_000, rank_scale=0.5) == 0.5
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "warp"])
+def test_damped_steps_bear_a_learning_rate_that_diverges_without(annotations, loss):
+    def trained(**parameters):
+        model = VSEens(
+            factors=16, iterations=10, loss=loss, learning_rate=2.0, random_state=0, num_threads=1,
+            **parameters,
+        )  # fmt: skip
+        return model.fit(train, show_progress=False)
+
+    train, test = leave_one_out_split(annotations, random_state=0)
+    found = ranking_metrics(trained(), train, test, "ndcg@10")["ndcg@10"]
+    chance = sum(1 / np.log2(np.arange(2, 12))) / annotations.shape[1]
+    assert found > 2 * chance
+    with pytest.raises(ModelFitError):
+        trained(damped_steps=False)
 
 
 def test_the_linear_schedule_ends_small(annotations):

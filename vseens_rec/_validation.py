@@ -17,8 +17,9 @@ MAX_LABELS = 2**31 - 1
 
 PARAMETER_CONSTRAINTS: dict[str, list] = {
     "factors": [Interval(Integral, 1, 2**16, closed="both")],
-    "learning_rate": [Interval(Real, 0, None, closed="left")],
+    "learning_rate": [Interval(Real, 0, None, closed="left"), None],
     "learning_rate_schedule": [StrOptions({"constant", "linear"})],
+    "damped_steps": ["boolean", None],
     "user_learning_rate_multiplier": [Interval(Real, 0, None, closed="left")],
     "regularization": [Interval(Real, 0, None, closed="left")],
     "regularization_user": [Interval(Real, 0, None, closed="left"), None],
@@ -27,7 +28,7 @@ PARAMETER_CONSTRAINTS: dict[str, list] = {
     "regularize": [StrOptions({"all", "violating"})],
     "iterations": [Interval(Integral, 0, None, closed="left")],
     "sampler": [StrOptions(set(kernel.PROPOSALS))],
-    "rank_scale": [Interval(Real, 0, None, closed="neither")],
+    "rank_scale": [Interval(Real, 0, None, closed="neither"), None],
     "refresh_interval": [Interval(Real, 0, None, closed="left")],
     "popularity_exponent": [Interval(Real, 0, None, closed="left")],
     "loss": [StrOptions(set(kernel.LOSSES))],
@@ -130,11 +131,31 @@ def check_combination(settings) -> None:
         raise ValueError(
             "cosine=True keeps factors at length 1, where a bias has no place: use use_bias=False"
         )
+    if settings.damped_steps and (
+        settings.released
+        or not steps_on_pairs(settings.loss, selection, candidates, settings.share_candidates)
+    ):
+        raise ValueError(
+            "damped_steps=True needs steps on one positive and one negative, got "
+            f"loss={settings.loss!r}, selection={selection!r}, candidates={candidates}, "
+            f"share_candidates={settings.share_candidates}"
+            + (", compat='released'" if settings.released else "")
+            + ": use damped_steps=None, which damps where it can"
+        )
     if settings.released and (candidates != 1 or settings.share_candidates):
         raise ValueError(
             "compat='released' follows code that has one negative a positive, got candidates="
             f"{candidates}, share_candidates={settings.share_candidates}: use candidates=1"
         )
+
+
+def steps_on_pairs(loss: str, selection: str, candidates: int, share_candidates: bool) -> bool:
+    """Tell whether every step has one positive and one negative."""
+    return (
+        loss in ("hinge", "logistic", "warp")
+        and not share_candidates
+        and (selection in ("hardest", "violator") or candidates == 1)
+    )
 
 
 def seed_from(random_state) -> int:

@@ -50,6 +50,7 @@ TEXTBOOK = {
     "learning_rate": 0.1,
     "regularization": 0.03,
     "learning_rate_schedule": "constant",
+    "damped_steps": False,
     "user_learning_rate_multiplier": 1.0,
     "rank_scale": 0.1,
 }

@@ -228,7 +228,11 @@ class FoldIn:
         running_values = None
         if weighted:
             running_values = kernel.running_sums(indptr, user_items.data.astype(np.float64))
-        options = self.settings.kernel_options(n_labels) | {"auto_group": False}
+        options = self.settings.kernel_options(n_labels) | {
+            "auto_group": False,
+            # its steps are chosen by the scale of the factors
+            "damped": False,
+        }
         start = 0
         while start < n_rows:
             work = indptr[start] + MAX_PAIRS_PER_CALL // SWEEPS

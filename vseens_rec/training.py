@@ -28,6 +28,7 @@ class Settings:
     factors: int
     learning_rate: float
     learning_rate_schedule: str
+    damped_steps: bool
     user_learning_rate_multiplier: float
     regularization_user: float
     regularization_positive: float
@@ -95,6 +96,7 @@ class Settings:
             "temperature": self.temperature,
             "corrected": self.corrected,
             "shares_candidates": self.share_candidates,
+            "damped": self.damped_steps,
             "regularization_user": self.regularization_user,
             "regularization_positive": self.regularization_positive,
             "regularization_negative": self.regularization_negative,

@@ -46,8 +46,11 @@ class VSEens(
     ----------
     factors : int, default=128
         Number of latent factors.
-    learning_rate : float, default=0.07
-        Step size of the labels, and of the images if multiplied.
+    learning_rate : float or None, default=None
+        Step size of the labels, and of the images if multiplied. None: 0.2 where steps are damped
+        (see `damped_steps`), as by default. Where they are not, steps can overshoot until the
+        factors are infinite, and None is 0.08, times the `temperature` of ``"softmax"`` if that is
+        below 1, and a quarter of it with `share_candidates`.
     regularization : float, default=0.04
         L2 penalty of the three factor rows of a triplet.
     iterations : int, default=50
@@ -59,9 +62,11 @@ class VSEens(
         alike. ``"popularity"``: in proportion to a power of the number of images that have the
         label. ``"exact"``: the same law of ranks over the true current ranking of all labels for
         the image; costs a pass over all labels for every image, to check and to compare.
-    rank_scale : float, default=0.3
+    rank_scale : float or None, default=None
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
-        lambda. Smaller is harder.
+        lambda. Smaller is harder. None: ``1.2 * n_labels ** -0.2``, 1 at most (.30 of 1,000
+        labels, .12 of 100,000), since the labels that an image might have grow in number more
+        slowly than all labels do.
     refresh_interval : float, default=8.0
         How long the sorted labels are used before they are sorted anew, in units of
         ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
@@ -108,6 +113,13 @@ class VSEens(
     learning_rate_schedule : {"linear", "constant"}, default="linear"
         ``"linear"``: the step falls from `learning_rate` to 0 over the `iterations`, in a warm
         start over those of that call.
+    damped_steps : bool or None, default=None
+        Shorten the steps that would carry the difference of two scores past where their loss is
+        least, so that a large `learning_rate` does no harm: the slope of the logistic loss is
+        divided by ``1 + c / 4``, where a step along a slope of 1 moves the difference by c, and a
+        step on the hinge ends at the margin. None: wherever a step has one positive and one
+        negative. It has no meaning for lists (``"softmax"``, ``"sgns"``, `share_candidates`,
+        several negatives at once) nor for ``compat="released"``.
     user_learning_rate_multiplier : float, default=8.0
         How many times larger the steps of the images are: an image has few positives, a label has
         those of many images.
@@ -207,12 +219,12 @@ class VSEens(
     def __init__(
         self,
         factors: int = 128,
-        learning_rate: float = 0.07,
+        learning_rate: float | None = None,
         regularization: float = 0.04,
         iterations: int = 50,
         *,
         sampler: str = "adaptive",
-        rank_scale: float = 0.3,
+        rank_scale: float | None = None,
         refresh_interval: float = 8.0,
         popularity_exponent: float = 0.75,
         selection: str | None = None,
@@ -226,6 +238,7 @@ class VSEens(
         proposal_correction: bool = False,
         positive_sampling: str = "pairs",
         learning_rate_schedule: str = "linear",
+        damped_steps: bool | None = None,
         user_learning_rate_multiplier: float = 8.0,
         regularization_user: float | None = None,
         regularization_positive: float | None = None,
@@ -266,6 +279,7 @@ class VSEens(
         self.proposal_correction = proposal_correction
         self.positive_sampling = positive_sampling
         self.learning_rate_schedule = learning_rate_schedule
+        self.damped_steps = damped_steps
         self.user_learning_rate_multiplier = user_learning_rate_multiplier
         self.regularization_user = regularization_user
         self.regularization_positive = regularization_positive
@@ -315,6 +329,7 @@ class VSEens(
             "refresh_interval": 1.0,
             "selection": "first",
             "learning_rate_schedule": "constant",
+            "damped_steps": False,
             "user_learning_rate_multiplier": 1.0,
             "iterations": 100,
             "loss": "hinge",
@@ -538,20 +553,36 @@ class VSEens(
             if selection in ("hardest", "group"):
                 fewest = self.group_size if isinstance(self.group_size, Integral) else 2
                 candidates = max(2, int(fewest), int(n_labels**0.3))
+        rank_scale = self.rank_scale
+        if rank_scale is None:
+            rank_scale = min(1.0, 1.2 * n_labels**-0.2)
+        damped_steps = self.damped_steps
+        if damped_steps is None:
+            damped_steps = not released and _validation.steps_on_pairs(
+                self.loss, selection, candidates, self.share_candidates
+            )
+        learning_rate = self.learning_rate
+        if learning_rate is None:
+            learning_rate = 0.2
+            if not damped_steps:
+                learning_rate = 0.02 if self.share_candidates else 0.08
+                if self.loss == "softmax":
+                    learning_rate *= min(1.0, self.temperature)
         margin = self.margin
         if margin is None:
             margin = 0.0 if self.loss == "softmax" else 1.0
         return Settings(
             factors=self.factors,
-            learning_rate=self.learning_rate,
+            learning_rate=learning_rate,
             learning_rate_schedule=self.learning_rate_schedule,
+            damped_steps=damped_steps,
             user_learning_rate_multiplier=self.user_learning_rate_multiplier,
             regularization_user=penalty(self.regularization_user),
             regularization_positive=penalty(self.regularization_positive),
             regularization_negative=penalty(self.regularization_negative),
             regularize_violating_only=self.regularize == "violating",
             sampler=self.sampler,
-            rank_scale=self.rank_scale,
+            rank_scale=rank_scale,
             popularity_exponent=self.popularity_exponent,
             refresh_interval=self.refresh_interval,
             selection=selection,
