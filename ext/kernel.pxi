@@ -4,6 +4,7 @@
 # Callers have checked every argument: shapes agree, ids are in range, factor rows are 64-byte
 # aligned, padded with zeros to a multiple of 16, and n_labels < 2^31.
 
+from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel import parallel, prange, threadid
 
 from libc.math cimport HUGE_VAL, exp, fabs, log, sqrt
@@ -83,8 +84,11 @@ cdef enum:
     PAIRS_SHARING = 16
     # steps after which a fold-in needs no more sweeps than a quarter of the most
     FOLD_STEPS = 160
-    # rows that a thread takes at a time
+    # rows that a thread takes at a time, at most, and how often it comes for more
     ROWS_AT_ONCE = 32
+    TURNS = 16
+    # values that are written or sorted before an interrupt is looked for
+    VALUES_AT_ONCE = 1 << 24
     FLOATS_IN_LINE = 16
     # different initial values: a power of two, up to 2^16
     NORMAL_STEPS = 16384
@@ -281,6 +285,19 @@ cdef Scratch* allocate_all(
         release(scratch, n_threads)
         raise MemoryError("no memory for the buffers of the sampler")
     return scratch
+
+
+# all are proposed before the first is looked up: the tables are larger than the nearest caches
+cdef inline void draw_block(
+    const Proposal* proposal, Scratch* scratch, const float* user, bint verify, uint32_t* out,
+    uint32_t n
+) noexcept nogil:
+    cdef uint32_t j
+    for j in range(n):
+        scratch.places[j] = propose_place(proposal, &scratch.drawer, user, &scratch.random)
+    for j in range(n):
+        out[j] = settle_negative(
+            proposal, &scratch.drawer, user, verify, &scratch.random, scratch.places[j])
 
 
 cdef inline void prefetch_row(const float* row, uint32_t stride) noexcept nogil:
@@ -523,28 +540,12 @@ cdef inline uint32_t draw_positive(
     return <uint32_t> task.indices[low]
 
 
-# all are proposed before the first is looked up: the tables are larger than the nearest caches
-cdef inline void draw_candidates(
-    const Task* task, Scratch* scratch, const float* user, uint32_t n
-) noexcept nogil:
-    cdef uint32_t j, label
-    for j in range(n):
-        scratch.places[j] = propose_place(
-            task.proposal, &scratch.drawer, user, &scratch.random)
-    for j in range(n):
-        label = settle_negative(
-            task.proposal, &scratch.drawer, user, task.verify, &scratch.random,
-            scratch.places[j])
-        scratch.candidates[j] = label
-        prefetch_row(task.item_factors + <size_t> label * task.stride, task.stride)
-
-
 # trains on stored positives, in their order, or on drawn ones
 cdef void train_pairs(
     const Task* task, Scratch* scratch, float* user, int64_t begin, int64_t end, int64_t n_pairs
 ) noexcept nogil:
     cdef int64_t done = 0
-    cdef uint32_t i, n, label
+    cdef uint32_t i, n, n_candidates, label
     cdef uint32_t* candidate
     while done < n_pairs:
         n = <uint32_t> min(<int64_t> task.pairs_at_once, n_pairs - done)
@@ -565,9 +566,12 @@ cdef void train_pairs(
             scratch.labels[i] = label
             prefetch_row(task.item_factors + <size_t> label * task.stride, task.stride)
         if task.selection != VIOLATOR:
-            draw_candidates(
-                task, scratch, user,
-                task.candidates if task.shares_candidates else n * task.candidates)
+            n_candidates = task.candidates if task.shares_candidates else n * task.candidates
+            draw_block(
+                task.proposal, scratch, user, task.verify, scratch.candidates, n_candidates)
+            for i in range(n_candidates):
+                prefetch_row(
+                    task.item_factors + <size_t> scratch.candidates[i] * task.stride, task.stride)
         if task.shares_candidates:
             step(task, scratch, user, scratch.labels, n, scratch.candidates)
         else:
@@ -699,24 +703,29 @@ cdef class Sampler:
         cdef Scratch* scratch
         cdef Proposal* proposal = &self.proposal
         cdef uint32_t stride = <uint32_t> item_factors.shape[1], first
-        cdef int32_t group, n_groups
+        cdef int32_t group, n_groups, start, stop, groups_at_once
         self.item_factors = item_factors.base
         proposal.item_factors = &item_factors[0, 0]
         if proposal.kind != ADAPTIVE:
             return
         n_groups = (proposal.columns + FACTORS_AT_ONCE - 1) // FACTORS_AT_ONCE
         n_threads = max(1, min(n_threads, n_groups))
+        groups_at_once = <int32_t> max(
+            n_threads, VALUES_AT_ONCE // (FACTORS_AT_ONCE * proposal.n_labels))
         cdef Sorter* sorters = allocate_sorters(n_threads, proposal.n_labels)
         try:
-            with nogil, parallel(num_threads=n_threads):
-                for group in prange(n_groups, schedule="dynamic", chunksize=1):
-                    first = <uint32_t> group * FACTORS_AT_ONCE
-                    refresh_factors(
-                        proposal.item_factors, proposal.n_labels, stride, first,
-                        min(first + FACTORS_AT_ONCE, proposal.columns), proposal.n_outcomes,
-                        proposal.width, proposal.narrow_table, proposal.wide_table,
-                        proposal.spread, proposal.variance, &sorters[threadid()],
-                    )
+            for start in range(0, n_groups, groups_at_once):
+                stop = min(n_groups, start + groups_at_once)
+                with nogil, parallel(num_threads=n_threads):
+                    for group in prange(start, stop, schedule="dynamic", chunksize=1):
+                        first = <uint32_t> group * FACTORS_AT_ONCE
+                        refresh_factors(
+                            proposal.item_factors, proposal.n_labels, stride, first,
+                            min(first + FACTORS_AT_ONCE, proposal.columns), proposal.n_outcomes,
+                            proposal.width, proposal.narrow_table, proposal.wide_table,
+                            proposal.spread, proposal.variance, &sorters[threadid()],
+                        )
+                PyErr_CheckSignals()
         finally:
             release_sorters(sorters, n_threads)
 
@@ -805,7 +814,7 @@ cdef void draw_row(
     bint verify, const int32_t* excluded, uint32_t n_excluded, uint64_t seed, uint64_t epoch,
     uint64_t row
 ) noexcept nogil:
-    cdef int64_t i
+    cdef int64_t i, n, drawn = 0
     if n_excluded >= proposal.n_labels:
         for i in range(size):
             out[i] = -1
@@ -813,9 +822,10 @@ cdef void draw_row(
     scratch.random = random_stream(seed, epoch, row)
     mark_positives(&scratch.drawer, excluded, n_excluded)
     prepare(proposal, &scratch.drawer, user)
-    for i in range(size):
-        out[i] = <int32_t> propose_negative(
-            proposal, &scratch.drawer, user, verify, &scratch.random)
+    while drawn < size:
+        n = min(<int64_t> DRAWN_AHEAD, size - drawn)
+        draw_block(proposal, scratch, user, verify, <uint32_t*> (out + drawn), <uint32_t> n)
+        drawn += n
     unmark_positives(&scratch.drawer)
 
 
@@ -867,7 +877,7 @@ def train(
     """
     cdef Task task
     cdef Counts counts
-    cdef int64_t n_rows = rows.shape[0], n_chunks, chunk
+    cdef int64_t n_rows = rows.shape[0], rows_at_once, n_chunks, chunk
     cdef int thread
     cdef Scratch* scratch
     if n_rows == 0:
@@ -913,14 +923,15 @@ def train(
     task.sweeps = sweeps
     task.seed = seed
     task.epoch = epoch
-    n_chunks = (n_rows + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE
+    rows_at_once = max(1, min(<int64_t> ROWS_AT_ONCE, n_rows // (TURNS * max(1, n_threads))))
+    n_chunks = (n_rows + rows_at_once - 1) // rows_at_once
     n_threads = <int> max(1, min(<int64_t> n_threads, n_chunks))
     scratch = allocate_all(n_threads, &sampler.proposal, candidates, corrected)
     with nogil, parallel(num_threads=n_threads):
         for chunk in prange(n_chunks, schedule="dynamic", chunksize=1):
             train_rows(
-                &task, &scratch[threadid()], chunk * ROWS_AT_ONCE,
-                min(n_rows, (chunk + 1) * ROWS_AT_ONCE),
+                &task, &scratch[threadid()], chunk * rows_at_once,
+                min(n_rows, (chunk + 1) * rows_at_once),
             )
     memset(&counts, 0, sizeof(Counts))
     for thread in range(n_threads):
@@ -1027,9 +1038,13 @@ def fill_normal(
     # the parts at the ends are narrow enough to leave the variance a little short of 1
     quantiles = special.ndtri(units)
     cdef float[::1] table = (scale / quantiles.std() * quantiles).astype(np.float32)
-    with nogil, parallel(num_threads=n_threads):
-        for row in prange(n_rows, schedule="static"):
-            fill_normal_row(&out[row, 0], columns, &table[0], seed, stream, <uint64_t> row)
+    cdef int64_t rows_at_once = max(1, VALUES_AT_ONCE // max(1, columns)), start, stop
+    for start in range(0, n_rows, rows_at_once):
+        stop = min(n_rows, start + rows_at_once)
+        with nogil, parallel(num_threads=n_threads):
+            for row in prange(start, stop, schedule="static"):
+                fill_normal_row(&out[row, 0], columns, &table[0], seed, stream, <uint64_t> row)
+        PyErr_CheckSignals()
 
 
 cdef void fill_normal_row(

@@ -2,10 +2,14 @@
 
 import io
 import json
+import os
 import pickle
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from vseens_rec import VSEens
 
@@ -87,11 +91,11 @@ def test_a_failing_save_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     fitted.save(path)
     before = path.read_bytes()
 
-    def full_disk(file, **arrays):
+    def full_disk(file, *_, **__):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full_disk)
+    monkeypatch.setattr(np.lib.format, "write_array", full_disk)
     with pytest.raises(OSError, match="No space"):
         fitted.save(path)
     assert path.read_bytes() == before
@@ -99,6 +103,8 @@ def test_a_failing_save_leaves_the_old_file(fitted, tmp_path, monkeypatch):
 
 
 def write(path, header, **arrays):
+    if isinstance(header, dict):
+        header = header | {"arrays": list(arrays)}
     encoded = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     np.savez(path, header=encoded, **arrays)
 
@@ -111,6 +117,7 @@ GOOD = {
     "values": {},
 }
 ONE = np.ones((1, 1), dtype=np.float32)
+TWO = np.ones((2, 1), dtype=np.float32)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +136,16 @@ ONE = np.ones((1, 1), dtype=np.float32)
         (GOOD, {"user_factors": ONE * np.nan, "item_factors": ONE}, "finite"),
         (GOOD, {"user_factors": ONE, "item_factors": ONE, "liked_indptr": np.array([0, 1]),
                 "liked_indices": np.array([5])}, "does not agree"),
+        (GOOD, {"user_factors": ONE, "item_factors": TWO, "liked_indptr": np.array([0, 2]),
+                "liked_indices": np.array([1, 1])}, "does not agree"),
+        (GOOD, {"user_factors": ONE, "item_factors": TWO, "liked_indptr": np.array([0, 2]),
+                "liked_indices": np.array([1, 0])}, "does not agree"),
+        (GOOD, {"user_factors": np.asfortranarray(TWO.repeat(2, 1)), "item_factors": TWO}, "type"),
+        (GOOD, {"user_factors": ONE.astype(">f4"), "item_factors": TWO}, "type"),
+        (GOOD | {"values": {"history_": {"loss": ["x"]}}}, {}, "lists of numbers"),
+        (GOOD | {"parameters": {"factors": None}},
+         {"user_factors": ONE, "item_factors": ONE}, "damaged"),
+        (["no", "object"], {}, "no object"),
     ],
 )  # fmt: skip
 def test_files_that_are_no_models(tmp_path, header, arrays, message):
@@ -149,5 +166,101 @@ def test_damaged_and_foreign_files(fitted, tmp_path):
     np.savez(path, header=np.array([{"an": "object"}], dtype=object))
     with pytest.raises(ValueError, match="not a whole file"):
         VSEens.load(path)
+    np.savez_compressed(path, header=np.zeros(10_000_000, np.uint8))
+    with pytest.raises(ValueError, match="compressed"):
+        VSEens.load(path)
     with pytest.raises(FileNotFoundError):
         VSEens.load(tmp_path / "nowhere")
+
+
+def member(header, data):
+    """An array's file with a header of its own making."""
+    text = f"{header}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        member("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 1000)}", b"1234"),
+        member("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, -4)}", bytes(16)),
+        member("{'descr': '|O', 'fortran_order': False, 'shape': (1, 1)}", pickle.dumps([])),
+        member("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1, 1)}", bytes(4)),
+        member("__import__('os').abort()", bytes(4)),
+        member("{" * 5000, bytes(4)),
+        b"\x93NUMPY\x09\x00",
+        b"",
+    ],
+)
+def test_hostile_arrays(fitted, tmp_path, content):
+    fitted.save(tmp_path / "model")
+    with (
+        zipfile.ZipFile(tmp_path / "model.npz") as whole,
+        zipfile.ZipFile(tmp_path / "hostile.npz", "w") as hostile,
+    ):
+        for name in whole.namelist():
+            hostile.writestr(name, content if name == "user_factors.npy" else whole.read(name))
+    with pytest.raises(ValueError, match="not a whole file"):
+        VSEens.load(tmp_path / "hostile")
+
+
+# set VSEENS_REC_FUZZ_CASES to try more
+@pytest.mark.parametrize("seed", range(1 + int(os.environ.get("VSEENS_REC_FUZZ_CASES", 0)) // 300))
+def test_mutated_files(annotations, seed):
+    """What is changed by chance is refused, or does not matter, and never crashes."""
+    model = VSEens(factors=2, iterations=1, random_state=0, num_threads=1)
+    file = io.BytesIO()
+    model.fit(annotations[:30], show_progress=False).save(file)
+    whole = np.frombuffer(file.getvalue(), np.uint8)
+    generator = np.random.default_rng(seed)
+    refused = 0
+    for _ in range(300):
+        mutated = whole.copy()
+        for place in generator.integers(len(whole), size=generator.integers(1, 4)):
+            mutated[place] ^= 1 << generator.integers(8)
+        if generator.random() < 0.2:
+            mutated = mutated[: generator.integers(len(mutated))]
+        if generator.random() < 0.1:
+            mutated = np.concatenate([mutated, mutated[: generator.integers(200)]])
+        try:
+            loaded = VSEens.load(io.BytesIO(mutated.tobytes()))
+        except ValueError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(loaded.user_factors, model.user_factors)
+            np.testing.assert_array_equal(loaded.recommend(0)[0], model.recommend(0)[0])
+    assert refused > 200
+
+
+def test_mapped_into_memory(fitted, tmp_path):
+    path = tmp_path / "model.npz"
+    fitted.save(path)
+    mapped = VSEens.load(path, mmap_mode="c")
+    assert_same(mapped, fitted)
+    factors = mapped.user_factors
+    assert factors.ctypes.data % 64 == 0
+    while factors is not None and not isinstance(factors, np.memmap):
+        factors = factors.base
+    assert factors is not None
+    mapped.partial_fit_users([0], csr_matrix(np.eye(1, 120)))
+    np.testing.assert_array_equal(VSEens.load(path).user_factors, fitted.user_factors)
+    with pytest.raises(ValueError, match="mmap_mode must be 'c' or None"):
+        VSEens.load(path, mmap_mode="r+")
+    with open(path, "rb") as file, pytest.raises(ValueError, match="needs a path"):
+        VSEens.load(file, mmap_mode="c")
+
+
+def test_a_file_of_the_first_version():
+    """Kept as it was written; every release reads it and gives the same answers."""
+    model = VSEens.load(Path(__file__).parent / "data" / "model_version_1.npz")
+    assert model.get_params()["factors"] == 3
+    assert model.n_iter_ == 2
+    ids, scores = model.recommend([0, 7], N=4)
+    np.testing.assert_array_equal(ids, [[9, 6, 2, 7], [9, 5, 10, 2]])
+    np.testing.assert_allclose(
+        scores,
+        [[0.12142673, 0.01040176, -0.03797272, -0.04986919],
+         [0.29853198, 0.26224834, 0.21515241, 0.07338677]],
+        rtol=1e-5,
+    )  # fmt: skip
+    assert np.isfinite(model.transform(csr_matrix(np.eye(2, 12)))).all()

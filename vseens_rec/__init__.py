@@ -9,6 +9,8 @@ __version__ = "0.1.0"
 from . import datasets, metrics, model_selection
 from ._native import show_config
 from .baselines import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity
+from .checkpoints import Checkpoint
+from .names import NamedModel
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
 from .vseens import VSEens
 
@@ -18,8 +20,10 @@ __all__ = [
     "WARP",
     "AdaptiveSampler",
     "AoBPR",
+    "Checkpoint",
     "ExactSampler",
     "NaiveRank",
+    "NamedModel",
     "OptAUC",
     "Popularity",
     "PopularitySampler",

@@ -111,6 +111,7 @@ def train(
     temperature: float,
     corrected: bool,
     shares_candidates: bool,
+    damped: bool,
     learning_rate: float,
     learning_rate_user: float,
     regularization_user: float,

@@ -45,13 +45,32 @@ instruction_set = _choose()
 kernel = load_kernel(instruction_set)
 
 
+class Fork:
+    """Whether this process is the fork of one that had threads, for which it would wait in vain."""
+
+    had_threads = False
+    lost_threads = False
+
+    @classmethod
+    def in_child(cls) -> None:
+        cls.lost_threads = cls.had_threads
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Fork.in_child)
+
+
 def effective_threads(num_threads: int) -> int:
-    """Resolve 0 to what OpenMP, the environment and the process's share of processors allow."""
-    if not _platform.OPENMP:
+    """Resolve 0 to what OpenMP, the environment and the process's share of processors allow.
+
+    The child of a fork has one where the parent may have used several, as they are lost to it.
+    """
+    if not _platform.OPENMP or Fork.lost_threads:
         return 1
-    if num_threads > 0:
-        return num_threads
-    return max(1, min(_platform.max_threads(), joblib.cpu_count()))
+    if num_threads == 0:
+        num_threads = max(1, min(_platform.max_threads(), joblib.cpu_count()))
+    Fork.had_threads = Fork.had_threads or num_threads > 1
+    return num_threads
 
 
 def show_config(mode: str = "stdout") -> dict | None:

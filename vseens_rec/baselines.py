@@ -185,7 +185,9 @@ class Popularity(VSEens):
         self.dtype = dtype
         self.num_threads = num_threads
 
-    def _learn(self, matrix: csr_matrix, show_progress: bool, callback) -> None:
+    def _learn(self, matrix: csr_matrix, show_progress: bool, callback, checkpoint) -> None:
+        if checkpoint is not None:
+            raise ValueError("Popularity counts once: leave checkpoint out, nothing goes on later")
         counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
         self.user_factors = np.ones((matrix.shape[0], 1), dtype=self.dtype)
         self.item_factors = counts.astype(self.dtype)[:, None]

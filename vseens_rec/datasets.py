@@ -15,7 +15,27 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import Bunch
 
-__all__ = ["load_emoji", "make_annotations"]
+from .readers import (
+    Annotations,
+    read_coco,
+    read_lightgcn,
+    read_nus_wide_labels,
+    read_nus_wide_tags,
+    read_openimages,
+    read_pairs,
+)
+
+__all__ = [
+    "Annotations",
+    "load_emoji",
+    "make_annotations",
+    "read_coco",
+    "read_lightgcn",
+    "read_nus_wide_labels",
+    "read_nus_wide_tags",
+    "read_openimages",
+    "read_pairs",
+]
 
 _EMOJI_DESCR = """\
 Emoji and their English keywords

@@ -134,6 +134,26 @@ class EarlyStopping:
             users = None if self.fold_in else trainer.user_factors.copy()
             self.kept = (users, trainer.item_factors.copy())
 
+    def state(self) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """Return what it takes to go on watching: numbers, and the best factors."""
+        values = {
+            "best_epoch": self.best_epoch,
+            "best_score": float(self.best_score),
+            "reference": float(self.reference),
+            "unchanged": self.unchanged,
+        }
+        users, items = self.kept or (None, None)
+        arrays = {"best_user_factors": users, "best_item_factors": items}
+        return values, {name: array for name, array in arrays.items() if array is not None}
+
+    def restore_state(self, values: dict[str, float], arrays: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        self.best_epoch, self.unchanged = int(values["best_epoch"]), int(values["unchanged"])
+        self.best_score, self.reference = values["best_score"], values["reference"]
+        if "best_item_factors" in arrays:
+            users = None if self.fold_in else arrays["best_user_factors"]
+            self.kept = (users, arrays["best_item_factors"])
+
     def restore(self, trainer: Trainer) -> None:
         """Put the best factors back."""
         if self.kept is None:

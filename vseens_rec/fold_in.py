@@ -1,5 +1,6 @@
 """Factors of images that were not trained on, from their labels, with the labels' factors fixed."""
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from ._native import kernel
 from .sampling import padded
-from .training import MAX_PAIRS_PER_CALL, Settings, threads_for
+from .training import CallSize, Settings, threads_for
 
 # most passes over the labels of an image, a quarter of it for those with many; the result is the
 # mean after each of the later half
@@ -16,6 +17,8 @@ SWEEPS = 40
 # comparisons in a pass in which a label is the negative: where it would be more often, each of
 # these has more weight
 MOST_NEGATIVES = 2000
+# rows computed at once: no more memory than that beside the result
+MOST_ROWS = 1 << 16
 # where labels hardly differ and no penalty bounds it
 LARGEST_STEP = 1000.0
 # draws whose rank is looked up to know how hard a sampler's negatives are
@@ -210,8 +213,8 @@ class FoldIn:
         num_threads : int
             At least 1. The result does not depend on it.
         out : ndarray, optional
-            Padded and aligned rows to overwrite, some at a time: after an interrupt each row is
-            the old one or the new one.
+            Padded rows to overwrite, some at a time: after an interrupt each row is the old one or
+            the new one.
         """
         n_rows, n_labels = user_items.shape
         if out is None:
@@ -233,23 +236,26 @@ class FoldIn:
             # its steps are chosen by the scale of the factors
             "damped": False,
         }
+        n_threads = threads_for(SWEEPS * int(lengths[foldable].sum()), num_threads)
+        call_size = CallSize()
         start = 0
         while start < n_rows:
-            work = indptr[start] + MAX_PAIRS_PER_CALL // SWEEPS
+            work = indptr[start] + call_size.pairs // SWEEPS
             stop = max(start + 1, int(np.searchsorted(indptr, work)))
-            stop = min(n_rows, stop)
-            rows = (start + np.flatnonzero(foldable[start:stop])).astype(np.int32)
-            out[start:stop] = 0
+            stop = min(n_rows, stop, start + MOST_ROWS)
+            rows = np.flatnonzero(foldable[start:stop]).astype(np.int32)
+            block = kernel.aligned_rows(stop - start, out.shape[1])
             if self.settings.use_bias:
-                out[start:stop, self.settings.factors] = 1
+                block[:, self.settings.factors] = 1
+            started = time.perf_counter()
             counts = kernel.train(
                 self.sampler,
-                indptr,
+                indptr[start : stop + 1],
                 indices,
                 rows,
-                lengths[rows].astype(np.int32) if weighted else None,
+                lengths[start:stop][rows].astype(np.int32) if weighted else None,
                 running_values,
-                out,
+                block,
                 self.item_factors,
                 self.settings.learned_columns(),
                 self.rank_weights,
@@ -259,15 +265,18 @@ class FoldIn:
                 group_size=self.group_size,
                 seed=SEED,
                 epoch=0,
-                n_threads=threads_for(SWEEPS * int(lengths[rows].sum()), num_threads),
+                n_threads=n_threads,
                 sweeps=SWEEPS,
             )
+            pairs = SWEEPS * int(indptr[stop] - indptr[start])
+            call_size.record(pairs, time.perf_counter() - started)
             if counts["not_finite"]:
                 raise ModelFitError(
                     "the factors that were folded in are no longer finite: the labels' factors "
                     "are too large. Lower learning_rate or raise regularization, or keep the "
                     "factors of the training by fold_in_users=False"
                 )
+            out[start:stop] = block
             start = stop
         return out
 

@@ -1,27 +1,24 @@
-"""The file format of a model: a numpy ``.npz`` archive without pickled objects.
+"""Models in files: what of a model goes into an archive, and how it comes back.
 
-The member ``header`` is JSON text in a byte array: format, version, class, parameters and the
-fitted values that are no arrays. Every other member is one array of a fixed name, type and shape.
+The header holds format, version, class, parameters and the fitted values that are no arrays.
 """
 
-import json
-import os
-import zipfile
-import zlib
-from contextlib import suppress
-from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from . import archive
+
 FORMAT = "vseens_rec model"
 VERSION = 1
+FLOATS = (np.float32, np.float64)
+INTEGERS = (np.int32, np.int64)
+# where each array lives, and its dimensions and types
 ARRAYS = {
-    "user_factors": ("_user_factors", 2, "f"),
-    "item_factors": ("_item_factors", 2, "f"),
-    "liked_indptr": ("_liked_indptr", 1, "i"),
-    "liked_indices": ("_liked_indices", 1, "i"),
+    "user_factors": ("_user_factors", 2, FLOATS),
+    "item_factors": ("_item_factors", 2, FLOATS),
+    "liked_indptr": ("_liked_indptr", 1, INTEGERS),
+    "liked_indices": ("_liked_indices", 1, INTEGERS),
 }
 VALUES = {"history_": dict, "n_iter_": int, "n_features_in_": int, "best_iteration_": int}
 
@@ -33,9 +30,7 @@ def save(model, file, *, fitted_matrix: bool = True) -> None:
         "format": FORMAT,
         "version": VERSION,
         "class": type(model).__name__,
-        "parameters": {
-            name: _to_json(name, value) for name, value in model.get_params(deep=False).items()
-        },
+        "parameters": parameters_to_json(model),
         "values": {name: state[name] for name in VALUES if name in state},
     }
     arrays = {
@@ -43,64 +38,32 @@ def save(model, file, *, fitted_matrix: bool = True) -> None:
         for name, (attribute, _, _) in ARRAYS.items()
         if state.get(attribute) is not None and (fitted_matrix or not name.startswith("liked"))
     }
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    if hasattr(file, "write"):
-        np.savez(file, **arrays)
-        return
-    path = _with_suffix(file)
-    temporary = NamedTemporaryFile(  # noqa: SIM115 - closed before it is moved
-        dir=path.parent, prefix=path.name, suffix=".part", delete=False
-    )
-    try:
-        with temporary:
-            np.savez(temporary, **arrays)
-            temporary.flush()
-            os.fsync(temporary.fileno())
-        _keep_permissions(temporary.name, path)
-        os.replace(temporary.name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary.name)
-        raise
+    archive.write(file, header, arrays)
 
 
-def load(cls, file):
+def load(cls, file, mmap_mode: str | None = None):
     """Read a model of the class from a path or an open binary file."""
-    if hasattr(file, "read"):
-        return _read(cls, file)
-    with open(_with_suffix(file), "rb") as opened:
-        return _read(cls, opened)
+    kinds = {name: (ndim, types) for name, (_, ndim, types) in ARRAYS.items()}
 
+    def check(header: dict[str, Any]) -> None:
+        if header.get("format") != FORMAT:
+            raise ValueError("this is not the file of a model of vseens_rec")
+        if header.get("version") != VERSION:
+            raise ValueError(
+                f"the file has version {header.get('version')!r} of the format, this release reads "
+                f"{VERSION}: load it with the release that wrote it, or a later one"
+            )
+        if header.get("class") != cls.__name__:
+            raise ValueError(
+                f"the file holds a {header.get('class')}: load it with {header.get('class')}.load, "
+                f"not {cls.__name__}.load"
+            )
 
-def _read(cls, file: BinaryIO):
+    header, arrays = archive.read(file, kinds, check, mmap_mode)
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            header = json.loads(archive["header"].tobytes().decode())
-            arrays = {name: archive[name] for name in ARRAYS if name in archive.files}
-    except (
-        KeyError,
-        ValueError,
-        OSError,
-        EOFError,
-        AttributeError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(f"this is not a whole file of a saved model: {error}") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError("this is not the file of a model of vseens_rec")
-    if header.get("version") != VERSION:
-        raise ValueError(
-            f"the file has version {header.get('version')!r} of the format, this release reads "
-            f"{VERSION}: load it with the release that wrote it, or a later one"
-        )
-    if header.get("class") != cls.__name__:
-        raise ValueError(
-            f"the file holds a {header.get('class')}: load it with {header.get('class')}.load, "
-            f"not {cls.__name__}.load"
-        )
-    return _build(cls, header, arrays)
+        return _build(cls, header, arrays)
+    except (TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"the header of the file is damaged: {error}") from error
 
 
 def _build(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]):
@@ -116,13 +79,10 @@ def _build(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]):
             if not isinstance(values[name], kind):
                 raise ValueError(f"{name} of the file is a {type(values[name]).__name__}")
             setattr(model, name, values[name])
+    if not is_history(values.get("history_", {})):
+        raise ValueError("history_ of the file holds more than lists of numbers")
     for name, array in arrays.items():
-        attribute, ndim, kind = ARRAYS[name]
-        if array.ndim != ndim or array.dtype.kind != kind:
-            raise ValueError(
-                f"{name} of the file has {array.ndim} dimensions of type {array.dtype}"
-            )
-        setattr(model, attribute, array)
+        setattr(model, ARRAYS[name][0], array)
     _check_shapes(arrays)
     columns = len(model.item_factors[0]) if len(arrays.get("item_factors", ())) else None
     if columns is not None and columns != model._expected_columns():
@@ -155,8 +115,30 @@ def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
             or indptr[-1] != len(indices)
             or (np.diff(indptr) < 0).any()
             or (len(indices) and (indices.min() < 0 or indices.max() >= len(items)))
+            or not _ascend(indptr, indices)
         ):
             raise ValueError("the fitted matrix of the file does not agree with its factors")
+
+
+def _ascend(indptr: np.ndarray, indices: np.ndarray) -> bool:
+    """Tell whether the indices of every row ascend, each once."""
+    ascends = np.diff(indices) > 0
+    starts = indptr[(indptr > 0) & (indptr < len(indices))]
+    ascends[starts - 1] = True
+    return bool(ascends.all())
+
+
+def is_history(value: Any) -> bool:
+    """Tell whether this could be the history of a training."""
+    return isinstance(value, dict) and all(
+        isinstance(numbers, list) and all(isinstance(number, (int, float)) for number in numbers)
+        for numbers in value.values()
+    )
+
+
+def parameters_to_json(model) -> dict[str, Any]:
+    """Return the parameters of a model as JSON has them."""
+    return {name: _to_json(name, value) for name, value in model.get_params(deep=False).items()}
 
 
 def _to_json(name: str, value: Any) -> Any:
@@ -198,7 +180,7 @@ def _restored_random_state(stored: dict[str, Any]):
             return np.random.Generator(bit_generator)
         random_state = np.random.RandomState(bit_generator)
         random_state.set_state(state)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError("the random_state of the file is damaged") from error
     return random_state
 
@@ -212,19 +194,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
-
-
-def _with_suffix(file) -> Path:
-    path = Path(os.fspath(file))
-    return path if path.name.endswith(".npz") else path.with_name(path.name + ".npz")
-
-
-def _keep_permissions(temporary: str, path: Path) -> None:
-    """Give the new file the mode of the one it replaces, or that of any new file."""
-    try:
-        mode = path.stat().st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        mode = 0o666 & ~mask
-    os.chmod(temporary, mode)

@@ -14,8 +14,12 @@ from tqdm.auto import tqdm
 from ._native import kernel
 from .sampling import make_sampler
 
-# the kernel returns to Python at least this often, so that an interrupt is seen soon
-MAX_PAIRS_PER_CALL = 500_000
+# the kernel returns to Python about this often, so that an interrupt is seen soon
+SECONDS_PER_CALL = 0.2
+# until it is known how long they take
+FIRST_PAIRS = 256
+# an explosion can end just short of infinity
+LARGEST_FACTOR = 1e5
 # below this a second thread costs more than it brings, and one thread gives the same bits
 MIN_PAIRS_PER_THREAD = 4096
 COMPACTED_TOGETHER = 4096
@@ -108,6 +112,23 @@ class Settings:
         }
 
 
+class CallSize:
+    """How many pairs one call of the kernel may train on, from how long the last ones took.
+
+    Results do not depend on it: every row has random numbers of its own.
+    """
+
+    def __init__(self):
+        self.pairs = FIRST_PAIRS
+
+    def record(self, pairs: int, seconds: float) -> None:
+        """Follow the speed, upwards in steps."""
+        if not pairs:
+            return
+        affordable = pairs * SECONDS_PER_CALL / max(seconds, 1e-9)
+        self.pairs = max(1, int(min(affordable, 8 * max(pairs, self.pairs))))
+
+
 def threads_for(n_pairs: int, num_threads: int) -> int:
     """Limit the threads to what the work is worth."""
     return max(1, min(num_threads, n_pairs // MIN_PAIRS_PER_THREAD))
@@ -180,6 +201,7 @@ class Trainer:
             self.running_values = kernel.running_sums(self.indptr, values)
             self.row_values = self.running_values[self.indptr[self.rows + 1] - 1]
         self.learning_rate = settings.learning_rate
+        self.call_size = CallSize()
         self.epochs = 0
         self.history: dict[str, list[float]] = {
             "loss": [],
@@ -226,19 +248,51 @@ class Trainer:
             self.history[name] = list(history.get(name, [float("nan")] * epochs))
         self.group_size = last_group_size(self.settings, self.history)
 
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what it takes to go on after an epoch: numbers, and arrays that are not copied."""
+        values = {
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "history": self.history,
+            "group_size": self.group_size,
+            "pairs_since_refresh": self.pairs_since_refresh,
+        }
+        arrays = {"user_factors": self.user_factors, "item_factors": self.item_factors}
+        if self.sampler.table is not None:
+            arrays |= {"rank_table": self.sampler.table, "spread": self.sampler.spread}
+        return values, arrays
+
+    def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        for name, own in self.state()[1].items():
+            if arrays[name].shape != own.shape or arrays[name].dtype != own.dtype:
+                raise ValueError(f"{name} has shape {arrays[name].shape}, expected {own.shape}")
+            own[:] = arrays[name]
+        self.seed, self.epochs = int(values["seed"]), int(values["epochs"])
+        self.history, self.group_size = values["history"], int(values["group_size"])
+        self.pairs_since_refresh = values["pairs_since_refresh"]
+        if self.settings.sampler == "exact":
+            # its table is the factors themselves
+            self.sampler.refresh(self.item_factors, self.num_threads)
+
     def train(
         self,
         iterations: int,
         show_progress: bool = False,
         callback: Callable[[int, float, int, int], None] | None = None,
         should_stop: Callable[["Trainer"], bool] | None = None,
+        done: int = 0,
+        keep: Callable[[int], None] | None = None,
     ) -> None:
         """Run epochs; `ModelFitError` when the factors are no longer finite.
 
-        ``should_stop`` is asked after every epoch.
+        ``should_stop`` is asked after every epoch, and ``keep`` is called with the number of those
+        that are done, of which there may be some already.
         """
-        with tqdm(total=iterations, disable=not show_progress, unit="epoch") as progress:
-            for iteration in range(iterations):
+        with tqdm(
+            total=iterations, initial=done, disable=not show_progress, unit="epoch"
+        ) as progress:
+            for iteration in range(done, iterations):
                 if self.settings.learning_rate_schedule == "linear":
                     self.learning_rate = self.settings.learning_rate * (1 - iteration / iterations)
                 counts = self.run_epoch()
@@ -251,6 +305,8 @@ class Trainer:
                     shown["validation"] = f"{self.history['validation'][-1]:.4f}"
                 progress.set_postfix(shown, refresh=False)
                 progress.update(1)
+                if keep is not None and not stops:
+                    keep(iteration + 1)
                 if callback is not None:
                     callback(
                         self.epochs - 1,
@@ -260,8 +316,12 @@ class Trainer:
                     )
                 if stops:
                     break
+        if not iterations:
+            return
+        largest = LARGEST_FACTOR * max(1.0, self.settings.init_scale)
         for factors in (self.user_factors, self.item_factors):
-            if not np.isfinite(factors).all():
+            # also true where they are no numbers
+            if not (factors.max(initial=0) < largest and factors.min(initial=0) > -largest):
                 raise self._divergence(self.epochs)
 
     def run_epoch(self) -> dict[str, float]:
@@ -273,13 +333,15 @@ class Trainer:
         counts: dict[str, float] = dict.fromkeys(kernel.COUNTS, 0)
         start, done = 0, 0
         while start < len(order):
-            limit = MAX_PAIRS_PER_CALL
+            limit = self.call_size.pairs
             if self.settings.sampler in ("adaptive", "exact"):
                 limit = min(limit, self._refresh_if_due())
             stop = min(len(order), int(np.searchsorted(work, done + limit)) + 1)
+            call_started = time.perf_counter()
             called = self._call_kernel(
                 order[start:stop], None if draws is None else draws[start:stop]
             )
+            self.call_size.record(int(work[stop - 1]) - done, time.perf_counter() - call_started)
             if called["not_finite"]:
                 raise self._divergence(self.epochs + 1)
             for name, value in called.items():
@@ -314,7 +376,6 @@ class Trainer:
         return self.refresh_interval - since
 
     def _call_kernel(self, rows: np.ndarray, draws: np.ndarray | None) -> dict[str, float]:
-        n_pairs = int(self.lengths[rows].sum() if draws is None else draws.sum())
         return kernel.train(
             self.sampler,
             self.indptr,
@@ -333,7 +394,7 @@ class Trainer:
             seed=self.seed,
             # the first two streams of the seed made the initial factors
             epoch=self.epochs + 2,
-            n_threads=threads_for(n_pairs, self.num_threads),
+            n_threads=threads_for(self.n_pairs, self.num_threads),
         )
 
     def _close_epoch(self, counts: dict[str, float], seconds: float) -> None:
@@ -356,7 +417,7 @@ class Trainer:
 
     def _divergence(self, epoch: int) -> ModelFitError:
         return ModelFitError(
-            f"the factors or scores were no longer finite in epoch {epoch}: learning_rate="
+            f"the factors or scores exploded in epoch {epoch}: learning_rate="
             f"{self.settings.learning_rate:g} is too large for this data. Lower learning_rate "
             "(by a factor of 2 to 10) or init_scale; the model was left as it was before fit"
         )

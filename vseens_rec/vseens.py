@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from copy import copy
 from numbers import Integral
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,7 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import ThreadpoolController
 
 from . import _validation, persistence
-from ._native import effective_threads
+from ._native import Fork, effective_threads
+from .checkpoints import Checkpoint, Resumable
 from .early_stopping import EarlyStopping, validation_split
 from .fold_in import FoldIn
 from .metrics import held_out_metrics
@@ -393,6 +395,7 @@ class VSEens(
         callback: Callable[[int, float, int, int], None] | None = None,
         *,
         user_items=None,
+        checkpoint: Checkpoint | None = None,
     ) -> "VSEens":
         """Learn the factors of images and labels, starting afresh.
 
@@ -412,6 +415,8 @@ class VSEens(
             pairs for which no negative was found.
         user_items : sparse matrix or array-like
             `X`, under implicit's name for it.
+        checkpoint : vseens_rec.Checkpoint or None, default=None
+            A file that the training is written to as it goes on, and goes on from if it is there.
 
         Returns
         -------
@@ -425,6 +430,9 @@ class VSEens(
             parameter is out of range.
         implicit.recommender_base.ModelFitError
             The factors diverged; the model is then as it was before the call.
+        KeyboardInterrupt, or what `callback` or the writing of `checkpoint` raises
+            The model then holds what was learned so far, with a warning that says of how many
+            epochs; if none was finished, it is as it was before the call.
 
         Warns
         -----
@@ -441,10 +449,16 @@ class VSEens(
         if show_progress is None:
             caller = sys._getframe(1).f_globals.get("__name__") or ""
             show_progress = caller.partition(".")[0] not in ("sklearn", "joblib")
+        if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+            raise TypeError(
+                f"checkpoint must be a vseens_rec.Checkpoint, got {checkpoint!r}: use "
+                "checkpoint=Checkpoint(path)"
+            )
         _validation.check_parameters(self)
         before = dict(self.__dict__)
         try:
-            self._learn(_validation.check_user_items(self, X), bool(show_progress), callback)
+            matrix = _validation.check_user_items(self, X)
+            self._learn(matrix, bool(show_progress), callback, checkpoint)
         except BaseException:
             if self.user_factors is before.get("_user_factors"):
                 # nothing was learned: what checking X has set goes back as well
@@ -453,7 +467,9 @@ class VSEens(
             raise
         return self
 
-    def _learn(self, matrix: csr_matrix, show_progress: bool, callback) -> None:
+    def _learn(
+        self, matrix: csr_matrix, show_progress: bool, callback, checkpoint: Checkpoint | None
+    ) -> None:
         settings = self._settings(matrix.shape[1])
         threads = effective_threads(self.num_threads)
         _validation.check_combination(settings)
@@ -480,15 +496,20 @@ class VSEens(
         trainer = Trainer(train, settings, seed, threads, initial)
         if continues:
             trainer.continue_history(self.history_, self.n_iter_)
-        started = trainer.epochs
+        started, done, resumable = trainer.epochs, 0, None
+        if checkpoint is not None:
+            resumable = Resumable(checkpoint, self, matrix, trainer, monitor)
+            done = resumable.resume()
         try:
-            if continues and monitor is not None:
+            if continues and monitor is not None and not done:
                 monitor.keep_if_best(trainer, monitor.score(trainer))
             trainer.train(
                 self.iterations,
                 show_progress,
                 callback,
                 None if monitor is None else monitor.should_stop,
+                done,
+                None if resumable is None else resumable.write,
             )
             if monitor is not None:
                 monitor.restore(trainer)
@@ -513,6 +534,8 @@ class VSEens(
         self._store(trainer, matrix)
         if monitor is not None:
             self.best_iteration_ = monitor.best_epoch
+        if checkpoint is not None:
+            checkpoint.remove()
 
     def _factors_to_continue(self, matrix: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Return the factors there are, with new images and labels folded in."""
@@ -986,7 +1009,9 @@ class VSEens(
             return np.empty((0, width), np.int32), np.empty((0, width), np.float32)
         arguments = (filter_already_liked_items, filter_items, recalculate_user, items)
         with _limit_blas(n_rows, self.num_threads):
-            ids, scores = super().recommend(userid, user_items, min(N, n_labels), *arguments)
+            ids, scores = super(VSEens, self._on_its_threads()).recommend(
+                userid, user_items, min(N, n_labels), *arguments
+            )
         if items is not None:
             return ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
         return _padded(ids, scores, N)
@@ -1021,7 +1046,8 @@ class VSEens(
         -------
         ids, scores : ndarray of int32, ndarray of float32, of shape (N,) or (n, N)
             The most similar labels and their cosines, padded with -1 and -inf. A label that is
-            computed anew stands for itself in the comparison, so it comes first.
+            computed anew stands for itself in the comparison. A label that is compared comes
+            first in its own list, however many have the same factors.
         """
         check_is_fitted(self)
         n_labels = len(self.item_factors)
@@ -1029,7 +1055,7 @@ class VSEens(
         most = _validation.MAX_LABELS if recalculate_item else n_labels
         itemid = _validation.check_ids(itemid, most, "itemid", "labels")
         ids, scores = self._similar(
-            super().similar_items,
+            super(VSEens, self._on_its_threads()).similar_items,
             itemid,
             N,
             n_labels,
@@ -1037,11 +1063,6 @@ class VSEens(
             filter_items=filter_items,
             items=items,
         )
-        if recalculate_item:
-            compared = np.arange(n_labels) if items is None else np.asarray(items)
-            if filter_items is not None:
-                compared = np.setdiff1d(compared, filter_items)
-            _put_first(ids, scores, itemid, compared)
         return ids, scores
 
     def similar_users(
@@ -1063,12 +1084,13 @@ class VSEens(
         Returns
         -------
         ids, scores : ndarray of int32, ndarray of float32, of shape (N,) or (n, N)
-            The most similar images and their cosines, padded with -1 and -inf.
+            The most similar images and their cosines, padded with -1 and -inf. An image that is
+            compared comes first in its own list.
         """
         check_is_fitted(self)
         userid = _validation.check_ids(userid, len(self.user_factors), "userid", "images")
         return self._similar(
-            super().similar_users,
+            super(VSEens, self._on_its_threads()).similar_users,
             userid,
             N,
             len(self.user_factors),
@@ -1076,6 +1098,15 @@ class VSEens(
             filter_users=filter_users,
             users=users,
         )
+
+    def _on_its_threads(self) -> "VSEens":
+        """Return the model, or in a fork that has lost its threads a copy that asks for one."""
+        effective_threads(self.num_threads)
+        if not Fork.lost_threads:
+            return self
+        single = copy(self)
+        single.num_threads = 1
+        return single
 
     def _similar(self, method, query, N, n, options, **lists):
         N = _validation.check_n(N)
@@ -1090,7 +1121,13 @@ class VSEens(
         # what is left out has a score of -max, which is divided by the norms as well
         with _limit_blas(np.size(query), self.num_threads), np.errstate(over="ignore"):
             ids, scores = method(query, N=columns, **options, **lists)
-        return _padded(ids, scores, columns, lowest=-2.0)
+        ids, scores = _padded(ids, scores, columns, lowest=-2.0)
+        own = np.atleast_1d(query)
+        compared = own < n if kept is None else np.isin(own, kept)
+        if left_out is not None:
+            compared &= ~np.isin(own, left_out)
+        _put_first(ids, scores, own, compared)
+        return ids, scores
 
     def save(self, file, *, fitted_matrix: bool = True) -> None:
         """Save the model in a file that `load` reads, replacing it only when it is whole.
@@ -1105,13 +1142,17 @@ class VSEens(
         persistence.save(self, file, fitted_matrix=fitted_matrix)
 
     @classmethod
-    def load(cls, fileobj_or_path) -> "VSEens":
+    def load(cls, fileobj_or_path, *, mmap_mode: str | None = None) -> "VSEens":
         """Load a model that `save` wrote. No code from the file is run.
 
         Parameters
         ----------
         fileobj_or_path : str, path-like or binary file object
             The file; a name without the suffix ``.npz`` gets it.
+        mmap_mode : {"c"} or None, default=None
+            Map the arrays into memory in place of reading them, so that processes which load the
+            same file share it; changes stay in the process. Needs a path, and the file must
+            stay.
 
         Returns
         -------
@@ -1123,7 +1164,7 @@ class VSEens(
         ValueError
             The file is not one that `save` wrote, or is damaged.
         """
-        return persistence.load(cls, fileobj_or_path)
+        return persistence.load(cls, fileobj_or_path, mmap_mode)
 
 
 def _norms(factors: np.ndarray) -> np.ndarray:
@@ -1147,18 +1188,21 @@ def _padded(
     return ids, scores
 
 
-def _put_first(ids: np.ndarray, scores: np.ndarray, own, compared: np.ndarray) -> None:
-    """Move every row's own id to the front in place, where it is one of those compared."""
-    for row, values, label in zip(
-        np.atleast_2d(ids), np.atleast_2d(scores), np.atleast_1d(own), strict=True
-    ):
-        if label not in compared:
-            continue
-        found = np.flatnonzero(row == label)
-        end = found[0] if len(found) else len(row) - 1
-        row[1 : end + 1], values[1 : end + 1] = row[:end].copy(), values[:end].copy()
-        # a label without images is similar to nothing, itself included
-        row[0], values[0] = label, float(values.any())
+def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: np.ndarray) -> None:
+    """Move every row's own id to the front in place, where it is among those compared."""
+    if not ids.size:
+        return
+    rows, values = np.atleast_2d(ids), np.atleast_2d(scores)
+    # a label without images is similar to nothing, itself included
+    first = values.any(axis=1).astype(values.dtype)
+    found = rows == own[:, None]
+    # what makes room is its old place, or the end of the list
+    left_out = np.where(found.any(axis=1), found.argmax(axis=1) + 1, rows.shape[1])
+    left_out[~compared] = 0
+    keep = np.ones((len(rows), rows.shape[1] + 1), dtype=bool)
+    keep[np.arange(len(rows)), left_out] = False
+    rows[:] = np.column_stack([own.astype(rows.dtype), rows])[keep].reshape(rows.shape)
+    values[:] = np.column_stack([first, values])[keep].reshape(values.shape)
 
 
 _blas: ThreadpoolController | None = None

@@ -1,0 +1,168 @@
+"""Several threads and processes at once."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+
+from vseens_rec import VSEens, show_config
+from vseens_rec.datasets import make_annotations
+
+OPTIONS = {"factors": 16, "iterations": 10, "random_state": 0, "num_threads": 1}
+
+
+@pytest.fixture(scope="module")
+def matrix():
+    return make_annotations(1500, 200, 15_000, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(matrix):
+    return VSEens(**OPTIONS).fit(matrix, show_progress=False)
+
+
+def train(matrix, seed, num_threads=1):
+    model = VSEens(**OPTIONS | {"random_state": seed, "num_threads": num_threads})
+    return model.fit(matrix, show_progress=False)
+
+
+def answers(model, matrix):
+    return (
+        model.recommend(np.arange(300), N=5)[0],
+        model.similar_items([3, 4], N=5)[0],
+        model.transform(matrix[:50]),
+        model.recommend(0, matrix[7], recalculate_user=True)[0],
+        model.score(matrix[:200]),
+    )
+
+
+def assert_same(one, other):
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_one_model_serves_many_threads(fitted, matrix):
+    expected = answers(fitted, matrix)
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: answers(fitted, matrix), range(24)):
+            assert_same(found, expected)
+
+
+def test_fits_of_several_models_at_once(matrix):
+    expected = [train(matrix, seed).item_factors for seed in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        for found, wanted in zip(
+            pool.map(lambda seed: train(matrix, seed), range(6)), expected, strict=True
+        ):
+            np.testing.assert_array_equal(found.item_factors, wanted)
+
+
+def test_a_model_that_is_fitted_anew_serves_the_old_answers_or_the_new(matrix):
+    model = VSEens(**OPTIONS).fit(matrix, show_progress=False)
+    old = model.recommend(0, N=20)[0]
+    failures, done = [], threading.Event()
+
+    def serve():
+        while not done.is_set():
+            try:
+                model.recommend(0, N=20)
+                model.transform(matrix[:3])
+            except Exception as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=serve) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for seed in range(5):
+        model.set_params(random_state=seed).fit(matrix, show_progress=False)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert (model.recommend(0, N=20)[0] != old).any()
+
+
+def test_other_threads_make_progress_during_training():
+    matrix = make_annotations(20_000, 500, 200_000, random_state=0)
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=tick)
+    started = time.perf_counter()
+    thread.start()
+    VSEens(factors=64, iterations=2, num_threads=1).fit(matrix, show_progress=False)
+    done.set()
+    thread.join()
+    elapsed = time.perf_counter() - started
+    # with the lock held there would be one tick for every call of the kernel
+    assert len(ticks) > 0.1 * elapsed / 0.002
+    assert np.diff(ticks).max() < 0.5 * elapsed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_works_after_a_fork(matrix, num_threads):
+    model = train(matrix, 0, num_threads=2)
+    model.recommend(np.arange(300))
+    expected = train(matrix, 1).item_factors
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+        found = pool.submit(train, matrix, 1, num_threads).result(timeout=60)
+        # a child has one thread left, which gives the same bits
+        np.testing.assert_array_equal(found.item_factors, expected)
+        ids = pool.submit(recommend, model).result(timeout=60)
+    np.testing.assert_array_equal(ids, recommend(model))
+
+
+def recommend(model):
+    return model.recommend(np.arange(300), N=5)[0]
+
+
+def test_works_in_spawned_processes(matrix):
+    expected = train(matrix, 1).item_factors
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        for found in pool.map(train, [matrix] * 2, [1, 1]):
+            np.testing.assert_array_equal(found.item_factors, expected)
+
+
+def test_works_under_joblib(matrix, fitted):
+    expected = train(matrix, 1).item_factors
+    for backend in ("loky", "threading"):
+        found = Parallel(2, backend=backend)(delayed(train)(matrix, 1) for _ in range(2))
+        for model in found:
+            np.testing.assert_array_equal(model.item_factors, expected)
+    # large arrays reach the processes as read-only memory maps
+    ids = Parallel(2, max_nbytes=1000)(delayed(recommend)(fitted) for _ in range(2))
+    for found in ids:
+        np.testing.assert_array_equal(found, recommend(fitted))
+
+
+@pytest.mark.skipif(
+    not show_config(mode="dicts")["openmp"], reason="built without OpenMP: always one thread"
+)
+def test_threads_follow_the_environment():
+    code = "import vseens_rec; print(vseens_rec.show_config(mode='dicts')['threads'])"
+    for n in ("1", "2"):
+        found = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": n},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert int(found.stdout) <= int(n)
+    if hasattr(os, "sched_setaffinity"):
+        own = min(os.sched_getaffinity(0))
+        one = f"import os; os.sched_setaffinity(0, [{own}]); {code}"
+        environment = {key: value for key, value in os.environ.items() if key[:4] != "OMP_"}
+        found = subprocess.run(
+            [sys.executable, "-c", one], env=environment, capture_output=True, text=True, check=True
+        )
+        assert int(found.stdout) == 1

@@ -1,0 +1,200 @@
+"""Archives of arrays under a JSON header: written as a whole or not at all, read without trust.
+
+An archive is a zip file without compression. The member ``header.npy`` is JSON text in a byte
+array, which names the other members; each of those is one array in numpy's ``.npy`` format whose
+data starts at a multiple of 64 bytes, so that it can be mapped into memory. `numpy.load` reads such
+a file as well.
+"""
+
+import json
+import math
+import os
+import struct
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+ALIGNMENT = 64
+# a zip file holds a member's name and other fields before its data
+MEMBER_HEADER = struct.Struct("<4s5H3I2H")
+# zipfile adds a field of so many bytes with the sizes of large members
+ZIP64_FIELD = 20
+# of a field that only takes up room: any id that nobody uses, and the length of what follows
+FILLER = struct.Struct("<HH")
+FILLER_ID = 0x5652
+READ_AT_ONCE = 1 << 24
+
+
+def write(file, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an archive to a path or to an open binary file.
+
+    A file that is there is replaced once the new one is whole and on the disk; ``.npz`` is added
+    to a path without it.
+    """
+    if hasattr(file, "write"):
+        _write_members(file, header, arrays)
+        return
+    path = with_suffix(file)
+    temporary = NamedTemporaryFile(  # noqa: SIM115 - closed before it is moved
+        dir=path.parent, prefix=path.name, suffix=".part", delete=False
+    )
+    try:
+        with temporary:
+            _write_members(temporary, header, arrays)
+            temporary.flush()
+            os.fsync(temporary.fileno())
+        _keep_permissions(temporary.name, path)
+        os.replace(temporary.name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary.name)
+        raise
+
+
+def _write_members(
+    file: BinaryIO, header: dict[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    text = json.dumps(header | {"arrays": list(arrays)})
+    text = np.frombuffer(text.encode(), dtype=np.uint8)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in {"header": text, **arrays}.items():
+            member = zipfile.ZipInfo(f"{name}.npy")
+            before = archive.fp.tell() + MEMBER_HEADER.size + len(member.filename) + ZIP64_FIELD
+            room = -(before + FILLER.size) % ALIGNMENT
+            member.extra = FILLER.pack(FILLER_ID, room) + bytes(room)
+            with archive.open(member, "w", force_zip64=True) as opened:
+                npy.write_array(opened, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def read(
+    file,
+    kinds: Mapping[str, tuple[int, tuple[type, ...]]],
+    check: Callable[[dict[str, Any]], None],
+    mmap_mode: str | None = None,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read the header and the arrays.
+
+    Parameters
+    ----------
+    file : path or open binary file
+        A file that was written by `write`, or claims to be.
+    kinds : mapping of str to tuple
+        By name, the number of dimensions of an array and the types it may have; there may be no
+        others.
+    check : callable
+        Called with the header before any array is read, to raise if it is of something else.
+    mmap_mode : {"c"} or None
+        Map the arrays into memory instead of reading them; what is changed there is not written.
+        Needs a path.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, or is none of these. Nothing in it is ever run as code, and no more
+        memory is taken than it is long.
+    """
+    if mmap_mode not in (None, "c"):
+        # arrays that cannot be written to are none that implicit's compiled code takes
+        raise ValueError(f"mmap_mode must be 'c' or None, got {mmap_mode!r}")
+    if hasattr(file, "read"):
+        if mmap_mode is not None:
+            raise ValueError(f"mmap_mode={mmap_mode!r} needs a path, got an open file")
+        return _read_members(file, kinds, check, None, None)
+    path = with_suffix(file)
+    with open(path, "rb") as opened:
+        return _read_members(opened, kinds, check, path, mmap_mode)
+
+
+def _read_members(file: BinaryIO, kinds, check, path: Path | None, mmap_mode: str | None):
+    with _damage():
+        length = file.seek(0, os.SEEK_END)
+        archive = zipfile.ZipFile(file)
+        text = _read_array(archive, "header", 1, (np.uint8,), length, None, None)
+        header = json.loads(text.tobytes().decode())
+        if not isinstance(header, dict):
+            raise ValueError("its header is no object")
+    check(header)
+    with _damage(), archive:
+        arrays = {
+            name: _read_array(archive, name, *kinds[name], length, path, mmap_mode)
+            for name in header.get("arrays", ())
+        }
+    return header, arrays
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # a damaged file fails in as many ways as zip files and headers are read
+        raise ValueError(f"this is not a whole file of vseens_rec: {error}") from error
+
+
+def _read_array(
+    archive: zipfile.ZipFile,
+    name: str,
+    ndim: int,
+    types: tuple[type, ...],
+    length: int,
+    path: Path | None,
+    mmap_mode: str | None,
+) -> np.ndarray:
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+        # what is compressed could become any number of times larger
+        raise ValueError(f"{name} is compressed or encrypted")
+    with archive.open(member) as opened:
+        version = npy.read_magic(opened)
+        readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+        if version not in readers:
+            raise ValueError(f"{name} has version {version} of numpy's format")
+        shape, in_fortran_order, dtype = readers[version](opened)
+        if len(shape) != ndim or dtype not in types or in_fortran_order:
+            raise ValueError(f"{name} has {len(shape)} dimensions of type {dtype}")
+        start = opened.tell()
+        # checked before any memory is taken
+        if (
+            min(shape) < 0
+            or math.prod(shape) * dtype.itemsize != member.file_size - start
+            or member.header_offset + member.file_size > length
+        ):
+            raise ValueError(f"{name} is not as large as its shape {shape}")
+        if mmap_mode is None or not math.prod(shape):
+            array = np.empty(shape, dtype)
+            view = memoryview(array.reshape(-1).view(np.uint8))
+            while len(view):
+                n_read = opened.readinto(view[:READ_AT_ONCE])
+                if not n_read:
+                    raise ValueError(f"{name} is cut off")
+                view = view[n_read:]
+            return array
+    with open(path, "rb") as opened:
+        opened.seek(member.header_offset)
+        fields = MEMBER_HEADER.unpack(opened.read(MEMBER_HEADER.size))
+    offset = member.header_offset + MEMBER_HEADER.size + fields[-2] + fields[-1] + start
+    mapped = np.memmap(path, dtype, mmap_mode, offset, shape)
+    return np.asarray(mapped) if mapped.flags.aligned else np.array(mapped)
+
+
+def with_suffix(file) -> Path:
+    """Return a path that ends on .npz."""
+    path = Path(os.fspath(file))
+    return path if path.name.endswith(".npz") else path.with_name(path.name + ".npz")
+
+
+def _keep_permissions(temporary: str, path: Path) -> None:
+    """Give the new file the mode of the one it replaces, or that of any new file."""
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    os.chmod(temporary, mode)

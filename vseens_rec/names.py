@@ -1,0 +1,202 @@
+"""Recommendation by the caller's own ids and names in place of numbers."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from .readers import Annotations
+
+__all__ = ["NamedModel"]
+
+
+class NamedModel:
+    r"""A model that is asked by ids of images and answers with names of labels.
+
+    Parameters
+    ----------
+    model : VSEens
+        Any model of this package, or of implicit, fitted or not.
+    image_ids : sequence of hashable
+        The id of every row of the matrix.
+    labels : sequence of hashable
+        The name of every column.
+
+    Attributes
+    ----------
+    model : VSEens
+        What numbers are asked of.
+    image_ids, labels : ndarray
+        As they were given.
+
+    Raises
+    ------
+    ValueError
+        An id or a name comes twice, or there are not as many as the model has.
+
+    Examples
+    --------
+    >>> from vseens_rec import NamedModel, VSEens
+    >>> from vseens_rec.datasets import load_emoji
+    >>> emoji = load_emoji()
+    >>> named = NamedModel(VSEens(factors=16, random_state=0), emoji.images, emoji.labels)
+    >>> labels, scores = named.fit(emoji.matrix, show_progress=False).recommend("\U0001f600", N=3)
+    >>> len(labels), labels.dtype == named.labels.dtype
+    (3, True)
+    """
+
+    def __init__(self, model, image_ids: Sequence[Hashable], labels: Sequence[Hashable]):
+        self.model = model
+        self.image_ids, self._images = _numbered(image_ids, "image_ids")
+        self.labels, self._labels = _numbered(labels, "labels")
+        if getattr(model, "user_factors", None) is not None:
+            self._check_sizes((len(model.user_factors), len(model.item_factors)), "the model")
+
+    @classmethod
+    def of(cls, model, annotations: Annotations, **arguments: Any) -> "NamedModel":
+        """Fit a model to what a reader returned.
+
+        Parameters
+        ----------
+        model : VSEens
+            Of this package or of implicit.
+        annotations : Annotations
+            Matrix and names.
+        **arguments
+            Of the model's ``fit``.
+        """
+        return cls(model, annotations.image_ids, annotations.labels).fit(
+            annotations.matrix, **arguments
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"NamedModel({self.model!r}, {len(self.image_ids)} images, {len(self.labels)} labels)"
+        )
+
+    def fit(self, X, *args: Any, **arguments: Any) -> "NamedModel":
+        """Fit the model to a matrix whose rows and columns are those named."""
+        self._check_sizes(X.shape, "X")
+        self.model.fit(X, *args, **arguments)
+        return self
+
+    def recommend(
+        self,
+        image,
+        N: int = 10,
+        *,
+        filter_labels: Iterable[Hashable] = (),
+        labels: Iterable[Hashable] | None = None,
+        **arguments: Any,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Recommend labels for one image or for several.
+
+        Parameters
+        ----------
+        image : hashable, or list or array of them
+            An id, or several.
+        N : int, default=10
+            Length of the lists.
+        filter_labels : iterable of hashable, default=()
+            Names to leave out.
+        labels : iterable of hashable, optional
+            Rank these only.
+        **arguments
+            Of the model's ``recommend``.
+
+        Returns
+        -------
+        labels, scores : ndarray of shape (N,) or (n, N)
+            Names and scores; None and -inf where there are no more.
+
+        Raises
+        ------
+        KeyError
+            An id or a name is not known.
+        """
+        if labels is not None:
+            arguments["items"] = self._numbers(list(labels), self._labels, "label")
+        excluded = list(filter_labels)
+        if excluded:
+            arguments["filter_items"] = self._numbers(excluded, self._labels, "label")
+        numbers = self._numbers(image, self._images, "image")
+        found, scores = self.model.recommend(numbers, N=N, **arguments)
+        return self._named(found, self.labels), scores
+
+    def recommend_from(
+        self, labels: Iterable[Hashable], N: int = 10, **arguments: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Recommend for an image that is not known, from the labels it has.
+
+        Parameters
+        ----------
+        labels : iterable of hashable
+            Names of its labels.
+        N : int, default=10
+            Length of the list.
+        **arguments
+            Of the model's ``recommend``.
+        """
+        numbers = np.unique(self._numbers(list(labels), self._labels, "label"))
+        row = csr_matrix(
+            (np.ones(len(numbers), np.float32), (np.zeros(len(numbers), int), numbers)),
+            shape=(1, len(self.labels)),
+        )
+        found, scores = self.model.recommend(0, row, N=N, recalculate_user=True, **arguments)
+        return self._named(found, self.labels), scores
+
+    def similar_labels(self, label, N: int = 10, **arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Find the labels that are most like a label, or each of several; the first is itself."""
+        numbers = self._numbers(label, self._labels, "label")
+        found, scores = self.model.similar_items(numbers, N=N, **arguments)
+        return self._named(found, self.labels), scores
+
+    def similar_images(self, image, N: int = 10, **arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Find the images that are most like an image, or each of several; the first is itself."""
+        numbers = self._numbers(image, self._images, "image")
+        found, scores = self.model.similar_users(numbers, N=N, **arguments)
+        return self._named(found, self.image_ids), scores
+
+    def _check_sizes(self, shape: tuple[int, int], what: str) -> None:
+        if tuple(shape) != (len(self.image_ids), len(self.labels)):
+            raise ValueError(
+                f"{what} has {shape[0]} images and {shape[1]} labels, but there are "
+                f"{len(self.image_ids)} image_ids and {len(self.labels)} labels"
+            )
+
+    @staticmethod
+    def _numbers(names, known: dict[Hashable, int], what: str):
+        def number(name) -> int:
+            name = name.item() if isinstance(name, np.generic) else name
+            try:
+                return known[name]
+            except (KeyError, TypeError):
+                raise KeyError(f"there is no {what} {name!r}") from None
+
+        if isinstance(names, (list, np.ndarray)):
+            return np.array([number(name) for name in names], dtype=np.int64)
+        return number(names)
+
+    @staticmethod
+    def _named(numbers: np.ndarray, names: np.ndarray) -> np.ndarray:
+        found = names[np.maximum(numbers, 0)]
+        missing = numbers < 0
+        if missing.any():
+            found = found.astype(object)
+            found[missing] = None
+        return found
+
+
+def _numbered(names: Sequence[Hashable], argument: str) -> tuple[np.ndarray, dict[Hashable, int]]:
+    """Return the names as an array, and the number of each."""
+    array = names
+    if not isinstance(names, np.ndarray):
+        array = np.empty(len(names), dtype=object)
+        array[:] = list(names)
+    numbers: dict[Hashable, int] = {}
+    for name in array.tolist():
+        if name in numbers:
+            raise ValueError(f"{argument} has {name!r} more than once")
+        numbers[name] = len(numbers)
+    return array, numbers
