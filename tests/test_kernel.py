@@ -486,7 +486,7 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
                 np.arange(3, 30, dtype=np.int32), None, None, fast_users, fast_items,
                 np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
                 max_trials=1, loss=loss, margin=1.0, temperature=1.0, corrected=False,
-                shares_candidates=False, learning_rate=0.1, learning_rate_user=0.1,
+                shares_candidates=False, damped=bool(loss), learning_rate=0.1, learning_rate_user=0.1,
                 regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
                 regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
                 in_turn=False, seed=9, epoch=2, n_threads=1,
