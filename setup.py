@@ -105,9 +105,10 @@ class BuildExtension(build_ext):
                 objects = self.compiler.compile(
                     [str(path)], output_dir=folder, extra_postargs=list(flags)
                 )
-                self.compiler.link_executable(
-                    objects, "probe", output_dir=folder, extra_postargs=list(link)
-                )
+                if link:
+                    self.compiler.link_executable(
+                        objects, "probe", output_dir=folder, extra_postargs=list(link)
+                    )
             except (CompileError, LinkError):
                 return False
         return True
