@@ -89,6 +89,8 @@ class EarlyStopping:
 
     def score(self, trainer: Trainer) -> float:
         """Measure the factors as they are."""
+        if trainer.has_exploded():
+            return -np.inf
         if self.fold_in:
             if self.sampler is None:
                 # of its own, so that watching changes nothing in the training
@@ -104,7 +106,7 @@ class EarlyStopping:
             users = folder.users(self.train, self.num_threads)
         else:
             users = trainer.user_factors[self.rows]
-        if not (np.isfinite(users).all() and np.isfinite(trainer.item_factors).all()):
+        if not np.isfinite(users).all():
             return -np.inf
         found = ranking_metrics(
             Factors(users, trainer.item_factors),

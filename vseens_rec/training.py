@@ -316,13 +316,17 @@ class Trainer:
                     )
                 if stops:
                     break
-        if not iterations:
-            return
+        if iterations and self.has_exploded():
+            raise self._divergence(self.epochs)
+
+    def has_exploded(self) -> bool:
+        """Tell whether there are factors that are no numbers, or too large to mean anything."""
         largest = LARGEST_FACTOR * max(1.0, self.settings.init_scale)
-        for factors in (self.user_factors, self.item_factors):
-            # also true where they are no numbers
-            if not (factors.max(initial=0) < largest and factors.min(initial=0) > -largest):
-                raise self._divergence(self.epochs)
+        # what is no number is not smaller either
+        return not all(
+            factors.max(initial=0) < largest and factors.min(initial=0) > -largest
+            for factors in (self.user_factors, self.item_factors)
+        )
 
     def run_epoch(self) -> dict[str, float]:
         """Train on every positive once (or as many drawn ones) and return the kernel's counts."""

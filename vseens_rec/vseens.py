@@ -523,7 +523,7 @@ class VSEens(
             # diverged: the model stays as it was
             raise
         except BaseException:
-            if trainer.epochs > started:
+            if trainer.epochs > started and not trainer.has_exploded():
                 self._store(trainer, matrix)
                 warnings.warn(
                     f"training stopped early: the model holds what {trainer.epochs - started} of "
