@@ -638,6 +638,11 @@ cdef void train_rows(
         train_row(task, scratch, place)
 
 
+cdef require_alignment(const float* rows):
+    if <size_t> rows & 63:
+        raise ValueError("rows of factors must start at multiples of 64 bytes: aligned_rows()")
+
+
 cdef class Sampler:
     """A proposal with the tables it draws from.
 
@@ -704,6 +709,7 @@ cdef class Sampler:
         cdef Proposal* proposal = &self.proposal
         cdef uint32_t stride = <uint32_t> item_factors.shape[1], first
         cdef int32_t group, n_groups, start, stop, groups_at_once
+        require_alignment(&item_factors[0, 0])
         self.item_factors = item_factors.base
         proposal.item_factors = &item_factors[0, 0]
         if proposal.kind != ADAPTIVE:
@@ -739,6 +745,7 @@ cdef class Sampler:
         out : OUT, -1 for the rows that exclude every label
         indptr, indices : IN, the labels excluded from every row, or None
         """
+        require_alignment(&users[0, 0])
         cdef int64_t n_rows = users.shape[0], row
         cdef Scratch* scratch = allocate_all(n_threads, &self.proposal, 1, False)
         cdef bint verify = indptr is not None
@@ -759,6 +766,7 @@ cdef class Sampler:
         const int32_t[::1] indices, int n_threads
     ):
         """Write the law that draw() follows, for every row of users, to out (n, n_labels)."""
+        require_alignment(&users[0, 0])
         cdef int64_t n_rows = users.shape[0], row
         cdef Scratch* scratch = allocate_all(n_threads, &self.proposal, 1, False)
         cdef bint verify = indptr is not None
@@ -895,7 +903,11 @@ def train(
             task.running_values = &running_values[0]
     task.user_factors = &user_factors[0, 0]
     task.item_factors = &item_factors[0, 0]
-    task.learns = &learns[0]
+    require_alignment(task.user_factors)
+    require_alignment(task.item_factors)
+    cdef float[:, ::1] aligned_learns = aligned_rows(1, learns.shape[0])
+    aligned_learns[0, :] = learns
+    task.learns = &aligned_learns[0, 0]
     if rank_weights is not None:
         task.rank_weights = &rank_weights[0]
     task.selection = <SelectionKind> selection
@@ -993,6 +1005,10 @@ def fold_label(
     cdef double score, slope, decay, kept = 0
     cdef LossSum sum
     sum.total, sum.factor = 0.0, 1.0
+    require_alignment(label)
+    require_alignment(&user_factors[0, 0])
+    cdef float[:, ::1] aligned_learns = aligned_rows(1, stride)
+    aligned_learns[0, :] = learns
     settings.kind = <LossKind> loss
     settings.margin = margin
     settings.temperature = temperature
@@ -1011,15 +1027,16 @@ def fold_label(
                     list_losses(&settings, &score, 1, &others[t], 1, NULL, &slope, &decay, &sum)
                     decay = regularization_positive
                 vr_add_masked(
-                    label, user, &learns[0], <float> (learning_rate * slope),
+                    label, user, &aligned_learns[0, 0], <float> (learning_rate * slope),
                     <float> min(0.5, learning_rate * decay), stride,
                 )
                 if cosine:
                     normalise(label, <uint32_t> stride)
             if 2 * sweep >= sweeps - 1:
-                vr_add_masked(&mean[0, 0], label, &learns[0], 1, 0, stride)
+                vr_add_masked(&mean[0, 0], label, &aligned_learns[0, 0], 1, 0, stride)
                 kept += 1
-        vr_add_masked(label, &mean[0, 0], &learns[0], <float> (1 / kept), 1, stride)
+        vr_add_masked(
+            label, &mean[0, 0], &aligned_learns[0, 0], <float> (1 / kept), 1, stride)
         if cosine:
             normalise(label, <uint32_t> stride)
 

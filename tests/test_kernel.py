@@ -495,6 +495,22 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
             assert counts["not_finite"] > 0
 
 
+def test_rows_that_are_not_aligned_are_refused(kernel):
+    """Vector instructions may need it."""
+    memory = np.zeros(40 * 16 + 32, np.float32)
+    first = -memory.ctypes.data % 64 // 4 + 4
+    crooked = memory[first : first + 40 * 16].reshape(40, 16)
+    straight = kernel.aligned_rows(40, 16)
+    sampler, _ = make_proposals(kernel, "adaptive", 40, 12)
+    with pytest.raises(ValueError, match="multiples of 64 bytes"):
+        sampler.refresh(crooked, 1)
+    sampler.refresh(straight, 1)
+    with pytest.raises(ValueError, match="multiples of 64 bytes"):
+        sampler.draw(crooked, np.zeros((40, 2), np.int32), None, None, 0, 0, 1)
+    with pytest.raises(ValueError, match="multiples of 64 bytes"):
+        sampler.probability(crooked, np.zeros((40, 40)), None, None, 1)
+
+
 FOLD_INS = [
     {"loss": "logistic"},
     {"loss": "hinge", "sampler": "uniform", "violating_only": True},
