@@ -175,6 +175,9 @@ def test_what_is_no_checkpoint_object(annotations):
 LONG_FIT = """
 import signal, sys, time, warnings
 from vseens_rec import VSEens
+
+# a shell starts what runs in the background with it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from vseens_rec.datasets import make_annotations
 
 X = make_annotations(20_000, 2_000, 200_000, random_state=0)
@@ -213,8 +216,12 @@ def test_an_interrupt_is_seen_soon(epoch, parameters):
         time.sleep(1.0)
         asked = time.time()
         process.send_signal(signal.SIGINT)
-        words = process.stdout.readline().split()
-        rest = process.stdout.read()
+        try:
+            words, _, rest = process.communicate(timeout=60)[0].partition("\n")
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    words = words.split()
     assert process.returncode == 0
     assert words[0] == "interrupted"
     # a fraction of this where nothing else runs
