@@ -10,7 +10,6 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
 
 from vseens_rec import VSEens, show_config
 from vseens_rec.datasets import make_annotations
@@ -128,23 +127,59 @@ def recommend(model):
     return model.recommend(np.arange(300), N=5)[0]
 
 
-def test_works_in_spawned_processes(matrix):
-    expected = train(matrix, 1).item_factors
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        for found in pool.map(train, [matrix] * 2, [1, 1]):
-            np.testing.assert_array_equal(found.item_factors, expected)
+# a program of its own, as other processes cannot import the modules of the tests
+PROCESSES = """
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from vseens_rec import VSEens
+from vseens_rec.datasets import make_annotations
 
 
-def test_works_under_joblib(matrix, fitted):
-    expected = train(matrix, 1).item_factors
-    for backend in ("loky", "threading"):
-        found = Parallel(2, backend=backend)(delayed(train)(matrix, 1) for _ in range(2))
-        for model in found:
-            np.testing.assert_array_equal(model.item_factors, expected)
-    # large arrays reach the processes as read-only memory maps
-    ids = Parallel(2, max_nbytes=1000)(delayed(recommend)(fitted) for _ in range(2))
+def train(matrix, seed):
+    model = VSEens(factors=16, iterations=10, random_state=seed, num_threads=1)
+    return model.fit(matrix, show_progress=False)
+
+
+def recommend(model):
+    return model.recommend(np.arange(300), N=5)[0]
+
+
+if __name__ == "__main__":
+    matrix = make_annotations(1500, 200, 15_000, random_state=0)
+    model = train(matrix, 1)
+    if sys.argv[1] == "spawn":
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+            models = list(pool.map(train, [matrix] * 2, [1, 1]))
+            ids = list(pool.map(recommend, [model] * 2))
+    else:
+        models = Parallel(2, backend=sys.argv[1])(delayed(train)(matrix, 1) for _ in range(2))
+        # large arrays reach the processes as read-only memory maps
+        ids = Parallel(2, backend=sys.argv[1], max_nbytes=1000)(
+            delayed(recommend)(model) for _ in range(2))
+    for other in models:
+        np.testing.assert_array_equal(other.item_factors, model.item_factors)
     for found in ids:
-        np.testing.assert_array_equal(found, recommend(fitted))
+        np.testing.assert_array_equal(found, recommend(model))
+    print("the same")
+"""
+
+
+@pytest.mark.parametrize("kind", ["spawn", "loky", "threading"])
+def test_works_in_other_processes(tmp_path, kind):
+    (tmp_path / "processes.py").write_text(PROCESSES)
+    found = subprocess.run(
+        [sys.executable, tmp_path / "processes.py", kind],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert found.stdout == "the same\n"
 
 
 @pytest.mark.skipif(
