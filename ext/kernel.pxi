@@ -1,8 +1,9 @@
 # The one training loop, and what Python needs of the samplers. Compiled once for every vector
 # instruction set: kernel_plain.pyx and its siblings include this file.
 #
-# Callers have checked every argument: shapes agree, ids are in range, factor rows are 64-byte
-# aligned, padded with zeros to a multiple of 16, and n_labels < 2^31.
+# Callers have checked every argument: shapes agree, ids are in range, factor rows are padded with
+# zeros to a multiple of 16, and n_labels < 2^31. That rows are 64-byte aligned is checked here, once
+# a call, because NumPy does not show it.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel import parallel, prange, threadid

@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from vseens_rec import BPR, Checkpoint, Popularity, VSEens
+from vseens_rec import BPR, Checkpoint, Popularity, VSEens, archive
+from vseens_rec.checkpoints import KINDS
 from vseens_rec.datasets import make_annotations
 
 OPTIONS = {"factors": 6, "iterations": 6, "num_threads": 1}
@@ -139,6 +140,38 @@ def test_files_that_are_no_checkpoints(annotations, tmp_path):
     interrupt(model, annotations, checkpoint, 2)
     with pytest.raises(ValueError, match="not the file of a model"):
         VSEens.load(checkpoint.path)
+
+
+def damaged_state(state):
+    state["trainer"] = [1]
+
+
+def unknown_labels(state):
+    state["arrays"]["rank_table"][3, 2] = 65_535
+
+
+def interval_of_text(state):
+    state["trainer"]["pairs_since_refresh"] = "soon"
+
+
+def table_of_another_shape(state):
+    state["arrays"]["rank_table"] = state["arrays"]["rank_table"][:, 1:].copy()
+
+
+@pytest.mark.parametrize(
+    "change", [damaged_state, unknown_labels, interval_of_text, table_of_another_shape]
+)
+def test_a_damaged_state_is_refused(annotations, tmp_path, change):
+    checkpoint = Checkpoint(tmp_path / "training")
+    interrupt(VSEens(**OPTIONS, random_state=3), annotations, checkpoint, 2)
+    state, arrays = archive.read(checkpoint.path, KINDS, lambda _: None)
+    state["arrays"] = {name: array.copy() for name, array in arrays.items()}
+    change(state)
+    archive.write(checkpoint.path, state, state.pop("arrays"))
+    model = VSEens(**OPTIONS, random_state=3)
+    with pytest.raises(ValueError, match="is damaged"):
+        fit(model, annotations, checkpoint=checkpoint)
+    assert model.user_factors is None
 
 
 def test_a_full_disk_leaves_the_previous_checkpoint(annotations, tmp_path, monkeypatch):

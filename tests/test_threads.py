@@ -115,11 +115,12 @@ def test_works_after_a_fork(matrix, num_threads):
     model = train(matrix, 0, num_threads=2)
     model.recommend(np.arange(300))
     expected = train(matrix, 1).item_factors
-    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
-        found = pool.submit(train, matrix, 1, num_threads).result(timeout=60)
+    # at its end this pool kills children that wait for ever
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        found = pool.apply_async(train, (matrix, 1, num_threads)).get(timeout=60)
         # a child has one thread left, which gives the same bits
         np.testing.assert_array_equal(found.item_factors, expected)
-        ids = pool.submit(recommend, model).result(timeout=60)
+        ids = pool.apply_async(recommend, (model,)).get(timeout=60)
     np.testing.assert_array_equal(ids, recommend(model))
 
 

@@ -127,7 +127,10 @@ class Resumable:
 
         header, arrays = archive.read(path, KINDS, check)
         differing = sorted(set(_differences(header.get("identity"), self.identity)))
-        if self.fixed_seed and header.get("trainer", {}).get("seed") != self.trainer.seed:
+        stored = header.get("trainer")
+        if not isinstance(stored, dict):
+            raise ValueError(f"{path} is damaged: it does not hold the state of a training")
+        if self.fixed_seed and stored.get("seed") != self.trainer.seed:
             differing.append("random_state")
         if differing:
             raise ValueError(
@@ -135,9 +138,9 @@ class Resumable:
                 f"{', '.join(differing)}: fit as it was begun, or delete the file to start afresh"
             )
         try:
-            if not is_history(header["trainer"]["history"]):
+            if not is_history(stored["history"]):
                 raise TypeError("history holds more than lists of numbers")
-            self.trainer.restore(header["trainer"], arrays)
+            self.trainer.restore(stored, arrays)
             if self.monitor is not None:
                 self.monitor.restore_state(header["monitor"], arrays)
         except (KeyError, TypeError, ValueError) as error:

@@ -15,27 +15,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import Bunch
 
-from .readers import (
-    Annotations,
-    read_coco,
-    read_lightgcn,
-    read_nus_wide_labels,
-    read_nus_wide_tags,
-    read_openimages,
-    read_pairs,
-)
+from . import readers
+from .readers import *  # noqa: F403
 
-__all__ = [
-    "Annotations",
-    "load_emoji",
-    "make_annotations",
-    "read_coco",
-    "read_lightgcn",
-    "read_nus_wide_labels",
-    "read_nus_wide_tags",
-    "read_openimages",
-    "read_pairs",
-]
+__all__ = ["load_emoji", "make_annotations", *readers.__all__]
 
 _EMOJI_DESCR = """\
 Emoji and their English keywords

@@ -1,7 +1,8 @@
 """Annotations from files: pairs of ids, and the formats of public data sets.
 
-Every reader goes through its file line by line, so that files larger than the memory can be read;
-files that end on ``.gz`` are unpacked on the way.
+Tables and lists are read line by line, so that a file may be larger than the memory: what stays is
+12 bytes a pair, and the ids. COCO's JSON is read as a whole. Files that end on ``.gz`` are unpacked
+on the way.
 """
 
 import csv
@@ -142,6 +143,27 @@ def _open(path) -> TextIO:
     return open(path, encoding="utf-8-sig", newline="")
 
 
+def _words(path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the words of every line that has any."""
+    with _open(path) as file:
+        for number, line in enumerate(file, 1):
+            words = line.split()
+            if words:
+                yield number, words
+
+
+def _fields(
+    rows: Iterable[tuple[int, Sequence]], places: Sequence[int], problems: _Malformed
+) -> Iterator[tuple[int, list]]:
+    """Yield the number of every row that is not empty and what stands at the places."""
+    most = max(places)
+    for number, row in rows:
+        if len(row) > most:
+            yield number, [row[place] for place in places]
+        elif row:
+            problems.report(number, f"{len(row)} columns, expected at least {most + 1}")
+
+
 def _paths(paths) -> list:
     if isinstance(paths, (str, os.PathLike)):
         return [paths]
@@ -214,33 +236,24 @@ def read_pairs(
     problems = _Malformed(path, malformed)
     pairs = _Pairs()
     if str(path).endswith(".parquet"):
-        lines = _parquet_rows(path, wanted)
+        rows: Iterator = _parquet_rows(path, wanted)
         places = list(range(len(wanted)))
     else:
-        lines, places = _text_rows(path, wanted, delimiter, header)
-    most = max(places)
-    for number, row in lines:
-        if not row:
-            continue
-        if len(row) <= most:
-            problems.report(number, f"{len(row)} columns, expected at least {most + 1}")
-            continue
-        ids = row[places[0]], row[places[1]]
-        if ids[0] in ("", None) or ids[1] in ("", None):
+        rows, places = _text_rows(path, wanted, delimiter, header)
+    for number, fields in _fields(rows, places, problems):
+        if fields[0] in ("", None) or fields[1] in ("", None):
             problems.report(number, "an empty id")
             continue
         weight = 1.0
         if value is not None:
             try:
-                weight = float(row[places[2]])
+                weight = float(fields[2])
             except (TypeError, ValueError):
                 weight = float("nan")
             if not 0 < weight < 3e38:
-                problems.report(
-                    number, f"the weight {row[places[2]]!r} is no finite number above 0"
-                )
+                problems.report(number, f"the weight {fields[2]!r} is no finite number above 0")
                 continue
-        pairs.add(*ids, weight)
+        pairs.add(fields[0], fields[1], weight)
     problems.close()
     found = pairs.annotations(binary=value is None)
     return Annotations(found.matrix, _as_integers(found.image_ids), _as_integers(found.labels))
@@ -352,11 +365,7 @@ def read_openimages(
     for path in _paths(paths):
         problems = _Malformed(path, malformed)
         rows, places = _text_rows(path, wanted, ",", True)
-        for number, row in rows:
-            if len(row) <= max(places):
-                problems.report(number, f"{len(row)} columns, expected at least {max(places) + 1}")
-                continue
-            image, label, text = (row[place] for place in places)
+        for number, (image, label, text) in _fields(rows, places, problems):
             try:
                 confidence = float(text)
             except ValueError:
@@ -391,7 +400,8 @@ def read_coco(paths) -> Annotations:
         A file is no such JSON, or an annotation names an image or a category that is not listed.
     """
     images, categories, found = _Numbering(), {}, []
-    for path in _paths(paths):
+    paths = _paths(paths)
+    for path in paths:
         with _open(path) as file:
             try:
                 content = json.load(file)
@@ -410,7 +420,7 @@ def read_coco(paths) -> Annotations:
                 ) from error
     pairs = _Pairs(images, _Numbering(categories[number] for number in sorted(categories)))
     n_images = len(images.numbers)
-    for path, annotations in zip(_paths(paths), found, strict=True):
+    for path, annotations in zip(paths, found, strict=True):
         for place, (image, category) in enumerate(annotations):
             if category not in categories:
                 raise ValueError(f"{path}: annotation {place} has the unknown category {category}")
@@ -484,22 +494,17 @@ def read_nus_wide_tags(path, *, vocabulary=None, malformed: str = "raise") -> An
     pairs = _Pairs(labels=kept)
     known = None if kept is None else set(kept.numbers)
     problems = _Malformed(path, malformed)
-    with _open(path) as file:
-        for number, line in enumerate(file, 1):
-            words = line.split()
-            if not words:
-                continue
-            if not words[0].isdecimal():
-                problems.report(number, f"the image id {words[0]!r} is no integer")
-                continue
-            image = int(words[0])
-            if image in pairs.images.numbers:
-                problems.report(number, f"the image {image} comes a second time")
-                continue
-            pairs.images.number(image)
-            for tag in words[1:]:
-                if known is None or tag in known:
-                    pairs.add(image, tag)
+    for number, (image, *tags) in _words(path):
+        if not image.isdecimal():
+            problems.report(number, f"the image id {image!r} is no integer")
+            continue
+        if int(image) in pairs.images.numbers:
+            problems.report(number, f"the image {image} comes a second time")
+            continue
+        pairs.images.number(int(image))
+        for tag in tags:
+            if known is None or tag in known:
+                pairs.add(int(image), tag)
     problems.close()
     return pairs.annotations(binary=True)
 
@@ -527,24 +532,20 @@ def read_lightgcn(
     rows, columns = array("q"), array("q")
     n_users = 0
     problems = _Malformed(path, malformed)
-    with _open(path) as file:
-        for number, line in enumerate(file, 1):
-            words = line.split()
-            if not words:
-                continue
-            if not all(word.isdecimal() for word in words):
-                wrong = next(word for word in words if not word.isdecimal())
-                problems.report(number, f"{wrong!r} is no integer >= 0")
-                continue
-            user, *items = map(int, words)
-            if max(user, *items, 0) >= 2**31 or (
-                shape is not None and (user >= shape[0] or max(items, default=0) >= shape[1])
-            ):
-                problems.report(number, f"an id is outside of the shape {shape or (2**31,) * 2}")
-                continue
-            n_users = max(n_users, user + 1)
-            rows.extend([user] * len(items))
-            columns.extend(items)
+    for number, words in _words(path):
+        if not all(word.isdecimal() for word in words):
+            wrong = next(word for word in words if not word.isdecimal())
+            problems.report(number, f"{wrong!r} is no integer >= 0")
+            continue
+        user, *items = map(int, words)
+        if max(user, *items, 0) >= 2**31 or (
+            shape is not None and (user >= shape[0] or max(items, default=0) >= shape[1])
+        ):
+            problems.report(number, f"an id is outside of the shape {shape or (2**31,) * 2}")
+            continue
+        n_users = max(n_users, user + 1)
+        rows.extend([user] * len(items))
+        columns.extend(items)
     problems.close()
     place = (np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64))
     if shape is None:

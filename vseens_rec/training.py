@@ -264,13 +264,18 @@ class Trainer:
 
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Go on from what `state` returned."""
+        table = arrays.get("rank_table")
+        if table is not None and table.max(initial=0) >= self.shape[1]:
+            # the kernel looks up what the table names
+            raise ValueError(f"rank_table names labels beyond the {self.shape[1]} that there are")
         for name, own in self.state()[1].items():
             if arrays[name].shape != own.shape or arrays[name].dtype != own.dtype:
                 raise ValueError(f"{name} has shape {arrays[name].shape}, expected {own.shape}")
             own[:] = arrays[name]
         self.seed, self.epochs = int(values["seed"]), int(values["epochs"])
         self.history, self.group_size = values["history"], int(values["group_size"])
-        self.pairs_since_refresh = values["pairs_since_refresh"]
+        since = values["pairs_since_refresh"]
+        self.pairs_since_refresh = None if since is None else int(since)
         if self.settings.sampler == "exact":
             # its table is the factors themselves
             self.sampler.refresh(self.item_factors, self.num_threads)
