@@ -1,0 +1,328 @@
+"""What a model recommends with its factors: implicit's interface, with checks of its input."""
+
+from contextlib import nullcontext
+from copy import copy
+
+import numpy as np
+from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+from scipy.sparse import csr_matrix
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import ThreadpoolController
+
+from . import _validation
+from ._native import Fork, effective_threads
+
+# implicit's top-k works in batches of this size, and in parallel only if there are several
+TOPK_BATCH = 100
+
+
+class FactorRecommender(MatrixFactorizationBase):
+    """Factors of images and labels, the matrix that they were fitted on, and what ranks high."""
+
+    # The two base classes disagree on where fitted state lives: implicit's is set in its
+    # constructor and public, scikit-learn's must appear in fit and not clash with parameters.
+    # Properties serve both.
+
+    @property
+    def user_factors(self) -> np.ndarray | None:
+        """Factors of the images, (n_images, factors + use_bias); None before `fit`."""
+        return self.__dict__.get("_user_factors")
+
+    @user_factors.setter
+    def user_factors(self, factors) -> None:
+        self._user_factors = factors
+
+    @property
+    def item_factors(self) -> np.ndarray | None:
+        """Factors of the labels, (n_labels, factors + use_bias); None before `fit`."""
+        return self.__dict__.get("_item_factors")
+
+    @item_factors.setter
+    def item_factors(self, factors) -> None:
+        self._item_factors = factors
+
+    # computed at every use, so that they follow factors that were changed in place
+
+    @property
+    def user_norms(self) -> np.ndarray:
+        """Euclidean norms of the images' factors, 1e-10 in place of 0."""
+        return _norms(self.user_factors)
+
+    @property
+    def item_norms(self) -> np.ndarray:
+        """Euclidean norms of the labels' factors, 1e-10 in place of 0."""
+        return _norms(self.item_factors)
+
+    def _remember(self, matrix: csr_matrix) -> None:
+        # copies: what the caller does to its matrix later does not reach the model
+        self._liked_indptr = matrix.indptr.copy()
+        self._liked_indices = matrix.indices.astype(np.int32)
+
+    def _memory(self, remedy: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+        """Return indptr, indices and shape of the fitted matrix."""
+        if "_liked_indptr" not in self.__dict__:
+            raise ValueError(f"this model does not hold the matrix it was fitted on: {remedy}")
+        shape = (len(self._liked_indptr) - 1, len(self.item_factors))
+        return self._liked_indptr, self._liked_indices, shape
+
+    def _pattern(self) -> csr_matrix:
+        """Return the fitted matrix with ones for values."""
+        indptr, indices, shape = self._memory(
+            "fold-in of labels compares with it, so save it with fitted_matrix=True"
+        )
+        return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape, copy=False)
+
+    def _liked(self, userids: int | np.ndarray) -> csr_matrix:
+        """Return the rows of the fitted matrix, with ones for values."""
+        indptr, indices, shape = self._memory(
+            "pass user_items=X[userid], or filter_already_liked_items=False"
+        )
+        if np.ndim(userids) == 0:
+            row = indices[indptr[userids] : indptr[userids + 1]]
+            return csr_matrix((np.ones(len(row), np.float32), row, [0, len(row)]), (1, shape[1]))
+        # values do not matter; one byte each is the least scipy can hold
+        ones = np.ones(len(indices), dtype=np.int8)
+        return csr_matrix((ones, indices, indptr), shape, copy=False)[userids]
+
+    def recommend(
+        self,
+        userid,
+        user_items=None,
+        N: int = 10,
+        filter_already_liked_items: bool = True,
+        filter_items=None,
+        recalculate_user: bool = False,
+        items=None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Recommend labels for an image, or for each of several.
+
+        Parameters
+        ----------
+        userid : int or array-like of int of shape (n,)
+            Row numbers of images.
+        user_items : sparse matrix of shape (1 or n, n_labels), optional
+            The labels each image has already, one row for every id. Default: those it was fitted
+            with.
+        N : int, default=10
+            Length of the lists.
+        filter_already_liked_items : bool, default=True
+            Leave out the labels in `user_items`.
+        filter_items : array-like of int, optional
+            Labels to leave out for all images.
+        recalculate_user : bool, default=False
+            Use factors computed from `user_items` instead of the learned ones.
+        items : array-like of int, optional
+            Rank these labels only; excludes `filter_items`.
+
+        Returns
+        -------
+        ids : ndarray of int32 of shape (N,) or (n, N)
+            Labels, the best first. Where fewer than N are left, the rest is -1. With `items`:
+            min(N, len(items)) columns, those the image has already last.
+        scores : ndarray of float32 of the same shape
+            Their scores, -inf where the id is -1.
+
+        Raises
+        ------
+        IndexError
+            An id is out of range.
+        ValueError
+            `user_items` has the wrong shape, `N` is below 1, or `items` is empty or given with
+            `filter_items`.
+        """
+        check_is_fitted(self)
+        n_images, n_labels = len(self.user_factors), len(self.item_factors)
+        N = _validation.check_n(N)
+        if recalculate_user and user_items is not None:
+            # the image may be one the model has never seen
+            n_images = np.iinfo(np.int32).max
+        userid = _validation.check_ids(userid, n_images, "userid", "images")
+        n_rows = 1 if isinstance(userid, int) else len(userid)
+        if items is not None:
+            if filter_items is not None and len(filter_items):
+                raise ValueError("give either items or filter_items, not both")
+            items = _validation.check_item_list(items, n_labels, "items")
+        if filter_items is not None and len(filter_items):
+            filter_items = _validation.check_item_list(filter_items, n_labels, "filter_items")
+        else:
+            filter_items = None
+        if user_items is not None:
+            user_items = _validation.check_rows(user_items, n_rows, n_labels)
+        elif filter_already_liked_items or recalculate_user:
+            user_items = self._liked(userid)
+        if n_rows == 0:
+            width = N if items is None else min(N, len(items))
+            return np.empty((0, width), np.int32), np.empty((0, width), np.float32)
+        arguments = (filter_already_liked_items, filter_items, recalculate_user, items)
+        with _limit_blas(n_rows, self.num_threads):
+            ids, scores = super(FactorRecommender, self._on_its_threads()).recommend(
+                userid, user_items, min(N, n_labels), *arguments
+            )
+        if items is not None:
+            return ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
+        return _padded(ids, scores, N)
+
+    def similar_items(
+        self,
+        itemid,
+        N: int = 10,
+        recalculate_item: bool = False,
+        item_users=None,
+        filter_items=None,
+        items=None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the labels whose factors have the largest cosine with those of a label.
+
+        Parameters
+        ----------
+        itemid : int or array-like of int of shape (n,)
+            Column numbers of labels.
+        N : int, default=10
+            Length of the lists.
+        recalculate_item : bool, default=False
+            Use factors computed from `item_users` instead of the learned ones.
+        item_users : sparse matrix of shape (1 or n, n_images), optional
+            The images that have each label.
+        filter_items : array-like of int, optional
+            Labels to leave out.
+        items : array-like of int, optional
+            Compare with these labels only.
+
+        Returns
+        -------
+        ids, scores : ndarray of int32, ndarray of float32, of shape (N,) or (n, N)
+            The most similar labels and their cosines, padded with -1 and -inf. A label that is
+            computed anew stands for itself in the comparison. A label that is compared comes
+            first in its own list, however many have the same factors.
+        """
+        check_is_fitted(self)
+        n_labels = len(self.item_factors)
+        # a label that is computed anew may be one the model does not have
+        most = _validation.MAX_LABELS if recalculate_item else n_labels
+        itemid = _validation.check_ids(itemid, most, "itemid", "labels")
+        ids, scores = self._similar(
+            super(FactorRecommender, self._on_its_threads()).similar_items,
+            itemid,
+            N,
+            n_labels,
+            {"recalculate_item": recalculate_item, "item_users": item_users},
+            filter_items=filter_items,
+            items=items,
+        )
+        return ids, scores
+
+    def similar_users(
+        self, userid, N: int = 10, filter_users=None, users=None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the images whose factors have the largest cosine with those of an image.
+
+        Parameters
+        ----------
+        userid : int or array-like of int of shape (n,)
+            Row numbers of images.
+        N : int, default=10
+            Length of the lists.
+        filter_users : array-like of int, optional
+            Images to leave out.
+        users : array-like of int, optional
+            Compare with these images only.
+
+        Returns
+        -------
+        ids, scores : ndarray of int32, ndarray of float32, of shape (N,) or (n, N)
+            The most similar images and their cosines, padded with -1 and -inf. An image that is
+            compared comes first in its own list.
+        """
+        check_is_fitted(self)
+        userid = _validation.check_ids(userid, len(self.user_factors), "userid", "images")
+        return self._similar(
+            super(FactorRecommender, self._on_its_threads()).similar_users,
+            userid,
+            N,
+            len(self.user_factors),
+            {},
+            filter_users=filter_users,
+            users=users,
+        )
+
+    def _on_its_threads(self) -> "FactorRecommender":
+        """Return the model, or in a fork that has lost its threads a copy that asks for one."""
+        effective_threads(self.num_threads)
+        if not Fork.lost_threads:
+            return self
+        single = copy(self)
+        single.num_threads = 1
+        return single
+
+    def _similar(self, method, query, N, n, options, **lists):
+        N = _validation.check_n(N)
+        lists = {
+            name: None if value is None else _validation.check_item_list(value, n, name)
+            for name, value in lists.items()
+        }
+        (filter_name, left_out), (_, kept) = lists.items()
+        if left_out is not None and kept is not None:
+            raise ValueError(f"give either {filter_name} or {filter_name[7:]}, not both")
+        columns = min(N, n if kept is None else len(kept))
+        # what is left out has a score of -max, which is divided by the norms as well
+        with _limit_blas(np.size(query), self.num_threads), np.errstate(over="ignore"):
+            ids, scores = method(query, N=columns, **options, **lists)
+        ids, scores = _padded(ids, scores, columns, lowest=-2.0)
+        own = np.atleast_1d(query)
+        compared = own < n if kept is None else np.isin(own, kept)
+        if left_out is not None:
+            compared &= ~np.isin(own, left_out)
+        _put_first(ids, scores, own, compared)
+        return ids, scores
+
+
+def _norms(factors: np.ndarray) -> np.ndarray:
+    norms = np.sqrt(np.einsum("ij,ij->i", factors, factors))
+    norms[norms == 0] = 1e-10
+    return norms
+
+
+def _padded(
+    ids: np.ndarray, scores: np.ndarray, N: int, lowest: float = -np.finfo(np.float32).max
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blank out what was left out, which scores `lowest` or less, and add columns up to N."""
+    ids, scores = ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
+    filtered = scores <= lowest
+    ids[filtered], scores[filtered] = -1, -np.inf
+    missing = N - ids.shape[-1]
+    if missing > 0:
+        widths = [(0, 0)] * (ids.ndim - 1) + [(0, missing)]
+        ids = np.pad(ids, widths, constant_values=-1)
+        scores = np.pad(scores, widths, constant_values=-np.inf)
+    return ids, scores
+
+
+def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: np.ndarray) -> None:
+    """Move every row's own id to the front in place, where it is among those compared."""
+    if not ids.size:
+        return
+    rows, values = np.atleast_2d(ids), np.atleast_2d(scores)
+    # a label without images is similar to nothing, itself included
+    first = values.any(axis=1).astype(values.dtype)
+    found = rows == own[:, None]
+    # what makes room is its old place, or the end of the list
+    left_out = np.where(found.any(axis=1), found.argmax(axis=1) + 1, rows.shape[1])
+    left_out[~compared] = 0
+    keep = np.ones((len(rows), rows.shape[1] + 1), dtype=bool)
+    keep[np.arange(len(rows)), left_out] = False
+    rows[:] = np.column_stack([own.astype(rows.dtype), rows])[keep].reshape(rows.shape)
+    values[:] = np.column_stack([first, values])[keep].reshape(values.shape)
+
+
+_blas: ThreadpoolController | None = None
+
+
+def _limit_blas(n_rows: int, num_threads: int):
+    """Keep BLAS to one thread where the batches of top-k run in parallel already."""
+    global _blas
+    if n_rows <= TOPK_BATCH or num_threads == 1:
+        return nullcontext()
+    if _blas is None:
+        # looking for the libraries takes milliseconds: once a process
+        _blas = ThreadpoolController()
+    return _blas.limit(limits=1, user_api="blas")
