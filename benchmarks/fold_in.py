@@ -38,7 +38,9 @@ METHODS = {
     "uniform": VSEens(sampler="uniform"),
     "hinge": VSEens(**HINGE),
     "hinge, margin 3": VSEens(**HINGE, margin=3.0, regularize="violating"),
-    "warp": WARP(learning_rate=0.01, regularization=1.0, max_trials=10, iterations=20),
+    "warp": WARP(
+        learning_rate=0.01, regularization=1.0, max_trials=10, iterations=20, damped_steps=False
+    ),
     "softmax of 16": VSEens(**MANY, sampler="uniform", loss="softmax", candidates=16),
     "skip-gram of 4": VSEens(**MANY, loss="sgns", candidates=4),
     "softmax of 64 cosines, shared": VSEens(

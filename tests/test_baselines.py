@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity, VSEens
+from vseens_rec.datasets import make_annotations
 from vseens_rec.model_selection import leave_one_out_split
 
 PRESETS = [WARP, OptAUC, BPR, AoBPR, DNS, NaiveRank]
@@ -24,8 +25,8 @@ def test_a_preset_is_vseens_with_fixed_parameters(preset, annotations):
     same = VSEens(
         sampler=model.sampler, selection=model.selection, loss=model.loss,
         candidates=model.candidates, learning_rate_schedule="constant",
-        damped_steps=False,
-        user_learning_rate_multiplier=1, learning_rate=0.1, regularization=0.03, rank_scale=0.1,
+        damped_steps=preset is WARP, regularization=0.3 if preset is WARP else 0.03,
+        user_learning_rate_multiplier=1, learning_rate=0.1, rank_scale=0.1,
         factors=6, iterations=3, random_state=0, num_threads=1,
     )  # fmt: skip
     model.fit(annotations, show_progress=False)
@@ -35,6 +36,13 @@ def test_a_preset_is_vseens_with_fixed_parameters(preset, annotations):
     with pytest.raises(TypeError, match="sampler"):
         preset(sampler="uniform")
     assert preset.paper(iterations=5).learning_rate == 0.01
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_learn_small_dense_data_at_their_defaults(preset):
+    X = make_annotations(400, 60, 4_000, random_state=0)
+    model = preset(factors=12, iterations=6, random_state=0).fit(X, show_progress=False)
+    assert np.abs(model.item_factors).max() < 100
 
 
 @pytest.mark.parametrize("preset", PRESETS)

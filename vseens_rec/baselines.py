@@ -63,6 +63,8 @@ OF_SOFTMAX = ("temperature", "proposal_correction")
     sampler="uniform",
     selection="violator",
     loss="warp",
+    # undamped, steps weighted by up to 1 + ln(n_labels) explode; the penalty only acts on violators
+    defaults={"damped_steps": True, "regularization": 0.3},
     without=(*OF_RANKS, *OF_SEVERAL, *OF_SOFTMAX, "popularity_exponent"),
 )
 class WARP(VSEens):
@@ -71,7 +73,8 @@ class WARP(VSEens):
     Uniform negatives are drawn until one scores within the margin of the positive; the number of
     trials estimates the positive's rank, and the step is weighted by ``L(rank)``. A preset of
     `VSEens`: ``sampler="uniform", selection="violator", loss="warp"``. Its other parameters are
-    those of `VSEens`.
+    those of `VSEens`. Steps are damped by default, since ones weighted by ``L(rank)`` soon explode
+    otherwise.
 
     Examples
     --------
