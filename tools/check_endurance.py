@@ -1,12 +1,12 @@
 """Train many times in one process, then serve from many threads, and watch memory and answers.
 
-    python tools/check_endurance.py [--fits 1000] [--minutes 60] [--threads 8]
+    python tools/check_endurance.py [--fits 1000] [--minutes 60] [--threads 8] [--pause 0.2]
 
 Fits go round the methods, with early stopping, warm starts, files, pickles and trainings that fail.
 Memory is looked at after every round, and must not grow from the first quarter of the rounds on.
 Then threads ask one model for recommendations, similar labels and fold-ins; every answer is compared
-with the one that was found before they started, and latency and memory are shown. Any difference,
-exception or growth fails.
+with the one that was found before they started, and latency and memory are shown. Between two calls
+a thread waits, for so many seconds on average. Any difference, exception or growth fails.
 """
 
 import argparse
@@ -116,27 +116,32 @@ def check_fits(n_fits):
 
 
 def make_calls(model, X, new):
-    """Return what the threads ask for, by name: a function of a number below 64."""
+    """Return what the threads ask for, by name: its weight, and a function of a number below 64."""
     return {
-        "recommend, 1 image": lambda i: model.recommend(i, N=10),
-        "recommend, 200 images": lambda i: model.recommend(np.arange(i, i + 200), N=10),
-        "recommend, 50 given labels": lambda i: model.recommend(i, items=np.arange(i, i + 50)),
-        "recommend, a new image": lambda i: model.recommend(
-            0, user_items=new[i], recalculate_user=True
+        "recommend, 1 image": (10, lambda i: model.recommend(i, N=10)),
+        "recommend, 200 images": (10, lambda i: model.recommend(np.arange(i, i + 200), N=10)),
+        "recommend, 50 given labels": (
+            10,
+            lambda i: model.recommend(i, items=np.arange(i, i + 50)),
         ),
-        "transform, 20 new images": lambda i: model.transform(new[i : i + 20]),
-        "similar labels": lambda i: model.similar_items(i),
-        "recalculate a label": lambda i: model.recalculate_item(i, X[:, [i]].T.tocsr()),
+        "recommend, a new image": (
+            10,
+            lambda i: model.recommend(0, user_items=new[i], recalculate_user=True),
+        ),
+        "transform, 20 new images": (10, lambda i: model.transform(new[i : i + 20])),
+        "similar labels": (10, lambda i: model.similar_items(i)),
+        "recalculate a label": (1, lambda i: model.recalculate_item(i, X[:, [i]].T.tocsr())),
     }
 
 
-def check_serving(minutes, n_threads):
+def check_serving(minutes, n_threads, pause):
     """Fail if a thread gets another answer than the first, or an exception, or memory grows."""
     X = make_annotations(20_000, 2_000, 200_000, random_state=0)
     new = make_annotations(100, 2_000, 1_000, random_state=1)
     model = VSEens(factors=64, iterations=10, random_state=0).fit(X, show_progress=False)
     calls = make_calls(model, X, new)
-    expected = {name: [call(i) for i in range(64)] for name, call in calls.items()}
+    expected = {name: [call(i) for i in range(64)] for name, (_, call) in calls.items()}
+    weights = np.array([weight for weight, _ in calls.values()])
     counts = np.zeros((n_threads, len(calls), len(BORDERS) + 1), dtype=np.int64)
     longest = np.zeros((n_threads, len(calls)))
     problems, seen = [], []
@@ -146,10 +151,11 @@ def check_serving(minutes, n_threads):
         generator = np.random.default_rng(number)
         try:
             while time.monotonic() < end and not problems:
-                kind, query = int(generator.integers(len(calls))), int(generator.integers(64))
-                name = list(calls)[kind]
+                time.sleep(generator.exponential(pause))
+                kind = int(generator.choice(len(calls), p=weights / weights.sum()))
+                name, query = list(calls)[kind], int(generator.integers(64))
                 started = time.perf_counter()
-                answer = calls[name](query)
+                answer = calls[name][1](query)
                 milliseconds = 1e3 * (time.perf_counter() - started)
                 counts[number, kind, np.searchsorted(BORDERS, milliseconds)] += 1
                 longest[number, kind] = max(longest[number, kind], milliseconds)
@@ -196,11 +202,12 @@ def main():
     parser.add_argument("--fits", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--pause", type=float, default=0.2)
     options = parser.parse_args()
     if options.fits:
         check_fits(options.fits)
     if options.minutes:
-        check_serving(options.minutes, options.threads)
+        check_serving(options.minutes, options.threads, options.pause)
 
 
 if __name__ == "__main__":
