@@ -4,9 +4,9 @@
 
 Fits go round the methods, with early stopping, warm starts, files, pickles and trainings that fail.
 Memory is looked at after every round, and must not grow from the first quarter of the rounds on.
-Then threads ask one model for recommendations, similar labels and fold-ins; every answer is compared
-with the one that was found before they started, and latency and memory are shown. Between two calls
-a thread waits, for so many seconds on average. Any difference, exception or growth fails.
+Then threads ask one model for recommendations, similar labels and fold-ins; every answer is
+compared with the one that was found before they started, and latency and memory are shown. Between
+two calls a thread waits, for so many seconds on average. Any difference, exception or growth fails.
 """
 
 import argparse
@@ -198,6 +198,7 @@ def check_serving(minutes, n_threads, pause):
 
 
 def main():
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fits", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=60)
