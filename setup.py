@@ -8,6 +8,9 @@ Environment variables
 ---------------------
 VSEENS_REC_NO_OPENMP=1
     Build without OpenMP, for one thread.
+VSEENS_REC_INSTRUCTION_SETS=avx2,avx512
+    Build kernels for these vector instructions beside the plain one, in place of all that the
+    compiler knows.
 VSEENS_REC_WERROR=1
     Turn the compiler's warnings into errors.
 """
@@ -76,11 +79,13 @@ class BuildExtension(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args = common + openmp
             extension.extra_link_args = openmp_link
+        wanted = os.environ.get("VSEENS_REC_INSTRUCTION_SETS")
+        wanted = INSTRUCTION_SETS[kind] if wanted is None else wanted.split(",")
         kept = []
         for extension in self.extensions:
             name = extension.name.rpartition("_")[2]
             flags = INSTRUCTION_SETS[kind].get(name, [])
-            if flags and not (IS_X86 and self.compiles(EMPTY_PROBE, flags)):
+            if flags and not (name in wanted and IS_X86 and self.compiles(EMPTY_PROBE, flags)):
                 continue
             extension.extra_compile_args = extension.extra_compile_args + flags
             kept.append(extension)

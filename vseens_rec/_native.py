@@ -3,6 +3,7 @@
 import importlib
 import os
 from types import ModuleType
+from typing import TYPE_CHECKING, Literal, TypedDict, overload
 
 import joblib
 
@@ -42,7 +43,13 @@ def _choose() -> str:
 
 
 instruction_set = _choose()
-kernel = load_kernel(instruction_set)
+if TYPE_CHECKING:
+    # the kernels of all instruction sets have one interface
+    from . import _kernel_plain
+
+    kernel = _kernel_plain
+else:
+    kernel = load_kernel(instruction_set)
 
 
 class Fork:
@@ -73,7 +80,22 @@ def effective_threads(num_threads: int) -> int:
     return num_threads
 
 
-def show_config(mode: str = "stdout") -> dict | None:
+class Config(TypedDict):
+    """What `show_config` tells."""
+
+    version: str
+    instruction_set: str
+    instruction_sets: list[str]
+    openmp: int
+    threads: int
+    compiler: str
+
+
+@overload
+def show_config(mode: Literal["stdout"] = "stdout") -> None: ...
+@overload
+def show_config(mode: Literal["dicts"]) -> Config: ...
+def show_config(mode: str = "stdout") -> Config | None:
     """Show how the package was built and what it uses here.
 
     Parameters
@@ -104,7 +126,7 @@ def show_config(mode: str = "stdout") -> dict | None:
 
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', got {mode!r}")
-    config = {
+    config: Config = {
         "version": __version__,
         "instruction_set": instruction_set,
         "instruction_sets": available_kernels(),

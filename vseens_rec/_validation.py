@@ -1,21 +1,26 @@
 """Every check of public input, with its message."""
 
 import warnings
-from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 import numpy as np
 from implicit.utils import ParameterWarning
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, issparse
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_array, validate_data
 
 from ._native import kernel
+from ._typing import IdListLike, IdsLike, MatrixLike, RandomStateLike
+
+if TYPE_CHECKING:
+    from .training import Settings
 
 MAX_LABELS = 2**31 - 1
 
-PARAMETER_CONSTRAINTS: dict[str, list] = {
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "factors": [Interval(Integral, 1, 2**16, closed="both")],
     "learning_rate": [Interval(Real, 0, None, closed="left"), None],
     "learning_rate_schedule": [StrOptions({"constant", "linear"})],
@@ -58,7 +63,7 @@ PARAMETER_CONSTRAINTS: dict[str, list] = {
 }
 
 
-def check_parameters(estimator) -> None:
+def check_parameters(estimator: BaseEstimator) -> None:
     """Check the parameters of an estimator against its constraints.
 
     A bool passes for an integer in Python; here it is a mistake (``iterations=True``).
@@ -70,7 +75,7 @@ def check_parameters(estimator) -> None:
                 f"The {name!r} parameter of {type(estimator).__name__} must not be a bool. "
                 f"Got {value!r} instead."
             )
-        if isinstance(value, Real) and not np.isfinite(value):
+        if _is_real(value) and not np.isfinite(value):
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be finite. "
                 f"Got {value!r} instead."
@@ -87,7 +92,7 @@ def check_parameters(estimator) -> None:
         )
 
 
-def check_combination(settings) -> None:
+def check_combination(settings: "Settings") -> None:
     """Refuse sampler, selection, loss and what goes with them where they contradict each other."""
     selection, candidates = settings.selection, settings.candidates
     if settings.loss == "warp" and selection != "violator":
@@ -158,7 +163,7 @@ def steps_on_pairs(loss: str, selection: str, candidates: int, share_candidates:
     )
 
 
-def seed_from(random_state) -> int:
+def seed_from(random_state: RandomStateLike) -> int:
     """Draw the 64-bit seed of one fit."""
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**64, dtype=np.uint64))
@@ -169,7 +174,7 @@ def seed_from(random_state) -> int:
     return int(sequence.generate_state(1, np.uint64)[0])
 
 
-def check_user_items(estimator, X) -> csr_matrix:
+def check_user_items(estimator: BaseEstimator, X: Any) -> csr_matrix:
     """Check the matrix to fit and return it canonical; the caller's arrays stay as they are."""
     if X is None:
         raise ValueError(
@@ -185,32 +190,45 @@ def check_user_items(estimator, X) -> csr_matrix:
     return _canonical(X, type(estimator).__name__)
 
 
-def check_new_rows(estimator, X) -> csr_matrix:
+def check_new_rows(estimator: BaseEstimator, X: MatrixLike) -> csr_matrix:
     """Check rows of images that a fitted model may not know, and return them canonical."""
     X = validate_data(estimator, X, reset=False, **SPARSE_OR_DENSE)
     return canonical(X, type(estimator).__name__)
 
 
-def check_features(estimator, X) -> None:
+def check_features(estimator: BaseEstimator, X: MatrixLike) -> None:
     """Check the number of columns, and their names, against those of the fit."""
     validate_data(estimator, X, reset=False, skip_check_array=True)
 
 
-def canonical(X, name: str) -> csr_matrix:
+def is_matrix(y: Any) -> TypeGuard[MatrixLike]:
+    """Tell a matrix, sparse or dense, from None and from a vector."""
+    return np.ndim(y) == 2 or bool(issparse(y))
+
+
+def canonical(X: csr_matrix, name: str) -> csr_matrix:
     """Return a matrix whose shape and type were checked in canonical form; it may be empty."""
     return _canonical(X, name, allow_empty=True)
 
 
-def check_matrix(X, name: str, argument: str = "X", *, allow_empty: bool = False) -> csr_matrix:
+def check_matrix(
+    X: MatrixLike, name: str, argument: str = "X", *, allow_empty: bool = False
+) -> csr_matrix:
     """Check the matrix passed to the function of this name, as `check_user_items` does."""
     checked = check_array(X, input_name=argument, **SPARSE_OR_DENSE)
     return _canonical(checked, name, argument, allow_empty)
 
 
-SPARSE_OR_DENSE = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": True}
+SPARSE_OR_DENSE: dict[str, Any] = {
+    "accept_sparse": "csr",
+    "dtype": "numeric",
+    "ensure_all_finite": True,
+}
 
 
-def _canonical(X, name: str, argument: str = "X", allow_empty: bool = False) -> csr_matrix:
+def _canonical(
+    X: np.ndarray | csr_matrix, name: str, argument: str = "X", allow_empty: bool = False
+) -> csr_matrix:
     if not issparse(X) and X.dtype == np.float16:
         # which scipy does not know
         X = X.astype(np.float32)
@@ -253,7 +271,13 @@ def negative_message(name: str) -> str:
     )
 
 
-def check_ids(ids, n: int, argument: str, what: str) -> int | np.ndarray:
+@overload
+def check_ids(
+    ids: NDArray[np.integer[Any]], n: int, argument: str, what: str
+) -> NDArray[np.int64]: ...
+@overload
+def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[np.int64]: ...
+def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[np.int64]:
     """Check one id or a sequence of them; return an int or an int64 array."""
     scalar = np.ndim(ids) == 0
     array = np.asarray(ids)
@@ -294,16 +318,20 @@ def check_n(N: Any, argument: str = "N", least: int = 1) -> int:
 
 def check_positive(value: Any, argument: str) -> float:
     """Check a finite number above 0."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    if isinstance(value, (bool, np.bool_)) or not _is_real(value):
         raise TypeError(f"{argument} must be a number, got {value!r}")
     if not 0 < value < np.inf:
         raise ValueError(f"{argument} must be finite and above 0, got {value}")
     return float(value)
 
 
-def check_factors(factors, columns: int | None, argument: str) -> np.ndarray:
+def _is_real(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real)
+
+
+def check_factors(factors: ArrayLike, columns: int | None, argument: str) -> NDArray[np.float32]:
     """Check factors passed to a sampler; return them as float32 in C order."""
-    array = check_array(
+    array: NDArray[np.float32] = check_array(
         factors,
         dtype=np.float32,
         order="C",
@@ -317,7 +345,7 @@ def check_factors(factors, columns: int | None, argument: str) -> np.ndarray:
     return array
 
 
-def check_weights(weights, argument: str) -> np.ndarray:
+def check_weights(weights: ArrayLike, argument: str) -> NDArray[np.float64]:
     """Check weights that are to become probabilities."""
     array = np.asarray(weights, dtype=np.float64)
     if array.ndim != 1 or not array.size:
@@ -329,7 +357,9 @@ def check_weights(weights, argument: str) -> np.ndarray:
     return array
 
 
-def check_exclusions(exclude, n_rows: int, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+def check_exclusions(
+    exclude: MatrixLike, n_rows: int, n_labels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Check the labels excluded from every row; return index arrays as the kernel takes them."""
     rows = check_rows(exclude, n_rows, n_labels, "exclude")
     if not rows.has_canonical_format:
@@ -343,7 +373,11 @@ def check_exclusions(exclude, n_rows: int, n_labels: int) -> tuple[np.ndarray, n
 
 
 def check_rows(
-    user_items, n_rows: int, n_labels: int, argument: str = "user_items", what: str = "labels"
+    user_items: Any,
+    n_rows: int,
+    n_labels: int,
+    argument: str = "user_items",
+    what: str = "labels",
 ) -> csr_matrix:
     """Check the rows that belong to the ids of a call, with `n_labels` columns of `what`."""
     if not issparse(user_items):
@@ -375,12 +409,13 @@ def check_rows(
     return csr_matrix(user_items)
 
 
-def check_item_list(items: Iterable[int], n_labels: int, argument: str) -> np.ndarray:
+def check_item_list(items: IdListLike, n_labels: int, argument: str) -> NDArray[np.int64]:
     """Check a list of label ids, which may not be empty."""
-    array = np.asarray(items)
+    array: NDArray[np.integer[Any]] = np.asarray(items)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(
             f"{argument} must be a list of label ids that is not empty, got shape {array.shape}; "
             "use None for no list"
         )
-    return check_ids(array, n_labels, argument, "labels")
+    checked: NDArray[np.int64] = check_ids(array, n_labels, argument, "labels")
+    return checked

@@ -15,10 +15,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.lib import format as npy
+
+from ._typing import BinaryFile, PathLike
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 ALIGNMENT = 64
 # a zip file holds a member's name and other fields before its data
@@ -30,14 +35,20 @@ FILLER = struct.Struct("<HH")
 FILLER_ID = 0x5652
 READ_AT_ONCE = 1 << 24
 
+Header: TypeAlias = dict[str, Any]
+Arrays: TypeAlias = dict[str, np.ndarray]
+# by name, the number of dimensions and the types that an array may have
+Kinds: TypeAlias = Mapping[str, tuple[int, tuple[type, ...]]]
+MmapMode: TypeAlias = Literal["c"] | None
 
-def write(file, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+
+def write(file: PathLike | BinaryFile, header: Header, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an archive to a path or to an open binary file.
 
     A file that is there is replaced once the new one is whole and on the disk; ``.npz`` is added
     to a path without it.
     """
-    if hasattr(file, "write"):
+    if _is_open(file, "write"):
         _write_members(file, header, arrays)
         return
     path = with_suffix(file)
@@ -57,15 +68,14 @@ def write(file, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Non
         raise
 
 
-def _write_members(
-    file: BinaryIO, header: dict[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
-    text = json.dumps(header | {"arrays": list(arrays)})
-    text = np.frombuffer(text.encode(), dtype=np.uint8)
+def _write_members(file: BinaryFile, header: Header, arrays: Mapping[str, np.ndarray]) -> None:
+    text = json.dumps(header | {"arrays": list(arrays)}).encode()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in {"header": text, **arrays}.items():
+        for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
             member = zipfile.ZipInfo(f"{name}.npy")
-            before = archive.fp.tell() + MEMBER_HEADER.size + len(member.filename) + ZIP64_FIELD
+            # the types do not know that an archive has its file until it is closed
+            start = archive.fp.tell()  # type: ignore[union-attr]
+            before = start + MEMBER_HEADER.size + len(member.filename) + ZIP64_FIELD
             room = -(before + FILLER.size) % ALIGNMENT
             member.extra = FILLER.pack(FILLER_ID, room) + bytes(room)
             with archive.open(member, "w", force_zip64=True) as opened:
@@ -73,11 +83,11 @@ def _write_members(
 
 
 def read(
-    file,
-    kinds: Mapping[str, tuple[int, tuple[type, ...]]],
-    check: Callable[[dict[str, Any]], None],
-    mmap_mode: str | None = None,
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    file: PathLike | BinaryFile,
+    kinds: Kinds,
+    check: Callable[[Header], None],
+    mmap_mode: MmapMode = None,
+) -> tuple[Header, Arrays]:
     """Read the header and the arrays.
 
     Parameters
@@ -102,27 +112,32 @@ def read(
     if mmap_mode not in (None, "c"):
         # arrays that cannot be written to are none that implicit's compiled code takes
         raise ValueError(f"mmap_mode must be 'c' or None, got {mmap_mode!r}")
-    if hasattr(file, "read"):
+    if _is_open(file, "read"):
         if mmap_mode is not None:
             raise ValueError(f"mmap_mode={mmap_mode!r} needs a path, got an open file")
-        return _read_members(file, kinds, check, None, None)
+        return _read_members(file, kinds, check, None)
     path = with_suffix(file)
     with open(path, "rb") as opened:
-        return _read_members(opened, kinds, check, path, mmap_mode)
+        return _read_members(opened, kinds, check, None if mmap_mode is None else path)
 
 
-def _read_members(file: BinaryIO, kinds, check, path: Path | None, mmap_mode: str | None):
+def _read_members(
+    file: BinaryFile,
+    kinds: Kinds,
+    check: Callable[[Header], None],
+    mapped_path: Path | None,
+) -> tuple[Header, Arrays]:
     with _damage():
         length = file.seek(0, os.SEEK_END)
         archive = zipfile.ZipFile(file)
-        text = _read_array(archive, "header", 1, (np.uint8,), length, None, None)
+        text = _read_array(archive, "header", 1, (np.uint8,), length, None)
         header = json.loads(text.tobytes().decode())
         if not isinstance(header, dict):
             raise ValueError("its header is no object")
     check(header)
     with _damage(), archive:
         arrays = {
-            name: _read_array(archive, name, *kinds[name], length, path, mmap_mode)
+            name: _read_array(archive, name, *kinds[name], length, mapped_path)
             for name in header.get("arrays", ())
         }
     return header, arrays
@@ -143,8 +158,7 @@ def _read_array(
     ndim: int,
     types: tuple[type, ...],
     length: int,
-    path: Path | None,
-    mmap_mode: str | None,
+    mapped_path: Path | None,
 ) -> np.ndarray:
     member = archive.getinfo(f"{name}.npy")
     if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
@@ -166,24 +180,29 @@ def _read_array(
             or member.header_offset + member.file_size > length
         ):
             raise ValueError(f"{name} is not as large as its shape {shape}")
-        if mmap_mode is None or not math.prod(shape):
+        if mapped_path is None or not math.prod(shape):
             array = np.empty(shape, dtype)
-            view = memoryview(array.reshape(-1).view(np.uint8))
+            view = array.reshape(-1).view(np.uint8).data
             while len(view):
-                n_read = opened.readinto(view[:READ_AT_ONCE])
+                # typed as any file, of which some lack the method
+                n_read = opened.readinto(view[:READ_AT_ONCE])  # type: ignore[attr-defined]
                 if not n_read:
                     raise ValueError(f"{name} is cut off")
                 view = view[n_read:]
             return array
-    with open(path, "rb") as opened:
+    with open(mapped_path, "rb") as opened:
         opened.seek(member.header_offset)
         fields = MEMBER_HEADER.unpack(opened.read(MEMBER_HEADER.size))
     offset = member.header_offset + MEMBER_HEADER.size + fields[-2] + fields[-1] + start
-    mapped = np.memmap(path, dtype, mmap_mode, offset, shape)
+    mapped = np.memmap(mapped_path, dtype, "c", offset, shape)
     return np.asarray(mapped) if mapped.flags.aligned else np.array(mapped)
 
 
-def with_suffix(file) -> Path:
+def _is_open(file: PathLike | BinaryFile, method: str) -> "TypeIs[BinaryFile]":
+    return hasattr(file, method)
+
+
+def with_suffix(file: PathLike) -> Path:
     """Return a path that ends on .npz."""
     path = Path(os.fspath(file))
     return path if path.name.endswith(".npz") else path.with_name(path.name + ".npz")

@@ -1,16 +1,26 @@
 """The methods that VSE-ens is compared with: presets of `VSEens`, and popularity."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_matrix
 
+from ._typing import EpochCallback, Floats, IdsLike, MatrixLike
+from .checkpoints import Checkpoint
 from .vseens import VSEens
 
 __all__ = ["BPR", "DNS", "WARP", "AoBPR", "NaiveRank", "OptAUC", "Popularity"]
 
 
-def _preset(*, defaults: dict | None = None, without: tuple[str, ...] = (), **fixed):
+Preset = TypeVar("Preset", bound=VSEens)
+
+
+def _preset(
+    *, defaults: dict[str, Any] | None = None, without: tuple[str, ...] = (), **fixed: Any
+) -> Callable[[type[Preset]], type[Preset]]:
     """Make a class a preset: parameters fixed as class attributes, others with new defaults.
 
     The signature of the class lists the parameters that are left, so that scikit-learn sees those
@@ -18,7 +28,7 @@ def _preset(*, defaults: dict | None = None, without: tuple[str, ...] = (), **fi
     """
     defaults = TEXTBOOK | (defaults or {})
 
-    def decorate(cls):
+    def decorate(cls: type[Preset]) -> type[Preset]:
         left = [
             parameter.replace(default=defaults.get(name, parameter.default))
             for name, parameter in inspect.signature(VSEens.__init__).parameters.items()
@@ -26,17 +36,17 @@ def _preset(*, defaults: dict | None = None, without: tuple[str, ...] = (), **fi
         ]
         signature = inspect.Signature(left)
 
-        def __init__(self, *args, **kwargs):  # noqa: N807
+        def __init__(self: Preset, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             bound = signature.bind(self, *args, **kwargs)
             bound.apply_defaults()
             for name, value in list(bound.arguments.items())[1:]:
                 setattr(self, name, value)
 
-        __init__.__signature__ = signature
-        cls.__init__ = __init__
+        vars(__init__)["__signature__"] = signature
+        attributes = {"__init__": __init__} | fixed
         for name in without:
-            fixed[name] = inspect.signature(VSEens.__init__).parameters[name].default
-        for name, value in fixed.items():
+            attributes[name] = inspect.signature(VSEens.__init__).parameters[name].default
+        for name, value in attributes.items():
             setattr(cls, name, value)
         return cls
 
@@ -44,7 +54,7 @@ def _preset(*, defaults: dict | None = None, without: tuple[str, ...] = (), **fi
 
 
 # what the methods are known with
-TEXTBOOK = {
+TEXTBOOK: dict[str, Any] = {
     "factors": 100,
     "iterations": 100,
     "learning_rate": 0.1,
@@ -184,11 +194,17 @@ class Popularity(VSEens):
     [1, 2]
     """
 
-    def __init__(self, *, dtype=np.float32, num_threads: int = 0):
+    def __init__(self, *, dtype: DTypeLike = np.float32, num_threads: int = 0):
         self.dtype = dtype
         self.num_threads = num_threads
 
-    def _learn(self, matrix: csr_matrix, show_progress: bool, callback, checkpoint) -> None:
+    def _learn(
+        self,
+        matrix: csr_matrix,
+        show_progress: bool,
+        callback: EpochCallback | None,
+        checkpoint: Checkpoint | None,
+    ) -> None:
         if checkpoint is not None:
             raise ValueError("Popularity counts once: leave checkpoint out, nothing goes on later")
         counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
@@ -201,14 +217,17 @@ class Popularity(VSEens):
     def _expected_columns(self) -> int:
         return 1
 
-    def partial_fit_users(self, userids, user_items) -> None:
+    def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
         """Add images, or set their labels, and count how many images have each label anew."""
         super().partial_fit_users(userids, user_items)
         if "_liked_indices" in self.__dict__:
             self.item_factors = self._label_counts().astype(self.dtype)[:, None]
 
-    def _fold_in_rows(self, matrix: csr_matrix) -> np.ndarray:
+    def _fold_in_rows(self, matrix: csr_matrix) -> Floats:
         return np.ones((matrix.shape[0], 1), dtype=self.dtype)
 
-    def _fold_in_labels(self, ids, item_users, users, known) -> np.ndarray:
-        return np.diff(item_users.indptr).astype(self.dtype)[:, None]
+    def _fold_in_labels(
+        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
+    ) -> Floats:
+        counts: NDArray[np.int64] = np.diff(item_users.indptr)
+        return counts.astype(self.dtype)[:, None]

@@ -1,25 +1,32 @@
 """Trainings in files: what it takes to go on after an interruption as if there had been none."""
 
+from __future__ import annotations
+
 import hashlib
-import os
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from . import archive
+from ._typing import PathLike
 from ._validation import check_n
 from .early_stopping import EarlyStopping
 from .persistence import is_history, parameters_to_json
 from .training import Trainer
+
+if TYPE_CHECKING:
+    from .vseens import VSEens
 
 __all__ = ["Checkpoint"]
 
 FORMAT = "vseens_rec checkpoint"
 VERSION = 1
 FACTORS = (2, (np.float32,))
-KINDS = {
+KINDS: archive.Kinds = {
     "user_factors": FACTORS,
     "item_factors": FACTORS,
     "rank_table": (2, (np.uint16, np.uint32)),
@@ -61,9 +68,9 @@ class Checkpoint:
     False
     """
 
-    def __init__(self, path: str | os.PathLike, every: int = 1):
-        self.path = archive.with_suffix(path)
-        self.every = check_n(every, "every")
+    def __init__(self, path: PathLike, every: int = 1):
+        self.path: Path = archive.with_suffix(path)
+        self.every: int = check_n(every, "every")
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, every={self.every})"
@@ -94,7 +101,7 @@ class Resumable:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        model,
+        model: VSEens,
         matrix: csr_matrix,
         trainer: Trainer,
         monitor: EarlyStopping | None,
@@ -102,7 +109,7 @@ class Resumable:
         self.checkpoint, self.trainer, self.monitor = checkpoint, trainer, monitor
         parameters = parameters_to_json(model)
         self.fixed_seed = isinstance(parameters["random_state"], int)
-        self.identity = {
+        self.identity: dict[str, Any] = {
             "class": type(model).__name__,
             "parameters": {name: parameters[name] for name in parameters if name not in FREE},
             "matrix": _digest(matrix.indptr, matrix.indices, matrix.data),
@@ -118,7 +125,7 @@ class Resumable:
             return 0
         path = self.checkpoint.path
 
-        def check(header: dict[str, Any]) -> None:
+        def check(header: archive.Header) -> None:
             if header.get("format") != FORMAT or header.get("version") != VERSION:
                 raise ValueError(
                     f"{path} is no checkpoint that this release reads: give another path, or "
@@ -145,14 +152,15 @@ class Resumable:
                 self.monitor.restore_state(header["monitor"], arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error}") from error
-        return self.trainer.epochs - self.identity["start"]
+        start: int = self.identity["start"]
+        return self.trainer.epochs - start
 
     def write(self, done: int) -> None:
         """Write the state after so many epochs, if it is time to."""
         if done % self.checkpoint.every:
             return
         values, arrays = self.trainer.state()
-        header = {"format": FORMAT, "version": VERSION, "identity": self.identity}
+        header: archive.Header = {"format": FORMAT, "version": VERSION, "identity": self.identity}
         header["trainer"] = values
         if self.monitor is not None:
             header["monitor"], best = self.monitor.state()
@@ -168,7 +176,7 @@ def _digest(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _differences(stored: Any, own: dict[str, Any]):
+def _differences(stored: Any, own: dict[str, Any]) -> Iterator[str]:
     """Name what differs between two descriptions of a training."""
     if not isinstance(stored, dict):
         stored = {}

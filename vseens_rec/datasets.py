@@ -10,12 +10,14 @@ from __future__ import annotations
 import gzip
 from importlib import resources
 from numbers import Integral
+from typing import Literal, overload
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import Bunch
 
 from . import readers
+from ._typing import RandomStateLike
 from .readers import *  # noqa: F403
 
 __all__ = ["load_emoji", "make_annotations", *readers.__all__]
@@ -112,13 +114,33 @@ def load_emoji() -> Bunch:
     )
 
 
+@overload
+def make_annotations(
+    n_images: int = ...,
+    n_labels: int = ...,
+    n_pairs: int = ...,
+    *,
+    n_topics: int | None = ...,
+    random_state: RandomStateLike = ...,
+    return_planted: Literal[False] = False,
+) -> sparse.csr_matrix: ...
+@overload
+def make_annotations(
+    n_images: int = ...,
+    n_labels: int = ...,
+    n_pairs: int = ...,
+    *,
+    n_topics: int | None = ...,
+    random_state: RandomStateLike = ...,
+    return_planted: Literal[True],
+) -> Bunch: ...
 def make_annotations(
     n_images: int = 1000,
     n_labels: int = 500,
     n_pairs: int = 10_000,
     *,
     n_topics: int | None = None,
-    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    random_state: RandomStateLike = None,
     return_planted: bool = False,
 ) -> sparse.csr_matrix | Bunch:
     """Draw annotations from a planted topic model, with exactly `n_pairs` pairs.
@@ -249,9 +271,7 @@ def _check_size(name: str, value: int) -> int:
     return int(value)
 
 
-def _make_generator(
-    random_state: int | np.random.RandomState | np.random.Generator | None,
-) -> np.random.Generator:
+def _make_generator(random_state: RandomStateLike) -> np.random.Generator:
     """Return the Generator that `random_state` stands for."""
     if random_state is None or isinstance(random_state, np.random.Generator):
         return np.random.default_rng(random_state)

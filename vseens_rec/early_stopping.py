@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from ._native import kernel
 from .fold_in import FoldIn
 from .metrics import Factors, parse_metric, ranking_metrics
 from .model_selection import hash_of, hide_one_label
@@ -81,7 +82,7 @@ class EarlyStopping:
         self.metric, self.num_threads = parse_metric(metric).name, num_threads
         self.n_iter_no_change, self.tol = n_iter_no_change, tol
         self.fold_in = fold_in
-        self.sampler = None
+        self.sampler: kernel.Sampler | None = None
         self.best_epoch, self.best_score = 0, -np.inf
         # the score that has to be beaten, and how often it was not
         self.reference, self.unchanged = -np.inf, 0

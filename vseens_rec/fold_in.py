@@ -1,13 +1,15 @@
 """Factors of images that were not trained on, from their labels, with the labels' factors fixed."""
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ._native import kernel
+from ._typing import Floats
 from .sampling import padded
 from .training import CallSize, Settings, threads_for
 
@@ -27,12 +29,14 @@ RANKED_DRAWS = 300
 SEED = 1801_01632
 
 
-def variance_of(settings: Settings, item_factors: np.ndarray) -> float:
+def variance_of(settings: Settings, item_factors: Floats) -> float:
     """Sum the variances of the factors over the labels."""
     return float(item_factors[:, : settings.factors].astype(np.float64).var(axis=0).sum())
 
 
-def step_size(settings: Settings, variance: float, rank_weights) -> float:
+def step_size(
+    settings: Settings, variance: float, rank_weights: NDArray[np.float64] | None
+) -> float:
     """Choose a step that moves scores by as much, whatever the scale of the labels' factors.
 
     A step on a positive and a negative changes the difference of their scores by the step times
@@ -83,7 +87,12 @@ class FoldIn:
     """
 
     def __init__(
-        self, settings: Settings, item_factors: np.ndarray, sampler, group_size: int, num_threads
+        self,
+        settings: Settings,
+        item_factors: NDArray[np.float32],
+        sampler: kernel.Sampler,
+        group_size: int,
+        num_threads: int,
     ):
         self.settings = settings
         self.item_factors = item_factors
@@ -96,7 +105,7 @@ class FoldIn:
         self.learning_rate = step_size(settings, self.variance, self.rank_weights)
         sampler.refresh(item_factors, num_threads)
 
-    def agrees_with(self, settings: Settings, item_factors: np.ndarray) -> bool:
+    def agrees_with(self, settings: Settings, item_factors: Floats) -> bool:
         """Tell whether this was made for the same settings and factors (without padding)."""
         columns = settings.columns
         return (
@@ -108,12 +117,12 @@ class FoldIn:
     def items(
         self,
         item_users: csr_matrix,
-        itemids: np.ndarray,
-        user_factors: np.ndarray,
+        itemids: NDArray[np.integer[Any]],
+        user_factors: NDArray[np.float32],
         known: csr_matrix,
         trials: float,
         num_threads: int,
-    ) -> np.ndarray:
+    ) -> NDArray[np.float32]:
         """Compute the padded factors of labels from the images that have them.
 
         A label is compared as in the training: as the positive of each of its images, with labels
@@ -202,8 +211,8 @@ class FoldIn:
         return drawn, expected / drawn
 
     def users(
-        self, user_items: csr_matrix, num_threads: int, out: np.ndarray | None = None
-    ) -> np.ndarray:
+        self, user_items: csr_matrix, num_threads: int, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Compute the padded factors of rows; ones that hold no label or every label stay zero.
 
         Parameters
@@ -282,20 +291,27 @@ class FoldIn:
 
 
 class _Terms(NamedTuple):
-    sweep: np.ndarray
-    images: np.ndarray
-    others: np.ndarray
-    gates: np.ndarray
+    sweep: NDArray[np.int64]
+    images: NDArray[np.int32]
+    others: NDArray[np.float64]
+    gates: NDArray[np.float64]
 
 
 class _Comparisons:
     """Scores that a label is compared with, drawn as the training draws them."""
 
-    def __init__(self, folder: FoldIn, user_factors, known, generator, num_threads):
+    def __init__(
+        self,
+        folder: FoldIn,
+        user_factors: NDArray[np.float32],
+        known: csr_matrix,
+        generator: np.random.Generator,
+        num_threads: int,
+    ):
         self.folder, self.user_factors, self.known = folder, user_factors, known
         self.generator, self.num_threads = generator, num_threads
 
-    def draw(self, images: np.ndarray, size: int) -> np.ndarray:
+    def draw(self, images: NDArray[np.int32], size: int) -> NDArray[np.int32]:
         """Draw negatives for images; -1 for those that have every label."""
         rows = self.known[images]
         out = np.empty((len(images), size), dtype=np.int32)
@@ -311,14 +327,15 @@ class _Comparisons:
             )
         return out
 
-    def scores(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def scores(self, images: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.float64]:
         """Score pairs of images and labels."""
-        return np.einsum(
+        scores: NDArray[np.float64] = np.einsum(
             "ij,ij->i",
             self.user_factors[images],
             self.folder.item_factors[labels],
             dtype=np.float64,
         )
+        return scores
 
     def mean_rank_of_draws(self) -> float:
         """Estimate the mean number of labels that score as high as one that is drawn."""
@@ -333,7 +350,7 @@ class _Comparisons:
             ranks.append((scores >= scores[label]).sum())
         return float(np.mean(ranks))
 
-    def as_positive(self, images: np.ndarray, itemid: int) -> _Terms:
+    def as_positive(self, images: NDArray[np.int32], itemid: int) -> _Terms:
         """Compare with a negative for each image and pass."""
         drawn = self.draw(images, SWEEPS)
         sweep = np.broadcast_to(np.arange(SWEEPS), drawn.shape)
@@ -343,7 +360,11 @@ class _Comparisons:
         return _Terms(sweep, repeated, self.scores(repeated, drawn), np.full(len(sweep), np.nan))
 
     def as_negative(
-        self, images: np.ndarray, itemid: int, images_of_pairs: np.ndarray, n: int
+        self,
+        images: NDArray[np.int32],
+        itemid: int,
+        images_of_pairs: NDArray[np.int32],
+        n: int,
     ) -> _Terms:
         """Compare with positives of other images, where the label would have been drawn."""
         settings = self.folder.settings

@@ -1,14 +1,16 @@
 """Ranking measures over all labels, for any model that scores them, and scorers of scikit-learn."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, overload
 
 import numpy as np
-from scipy.sparse import csr_matrix, issparse
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_matrix
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation
 from ._native import effective_threads, kernel
+from ._typing import Floats, MatrixLike
 from .model_selection import hide_one_label
 
 __all__ = ["ranking_metrics", "ranking_scorer"]
@@ -59,10 +61,54 @@ def parse_metrics(metrics: str | Iterable[str]) -> list[Metric]:
     return [parse_metric(name) for name in names]
 
 
+class HasFactors(Protocol):
+    """A model whose scores are products of factors."""
+
+    @property
+    def user_factors(self) -> Any:
+        """Factors of the images."""
+
+    @property
+    def item_factors(self) -> Any:
+        """Factors of the labels."""
+
+
+class HasRecommend(Protocol):
+    """A model with the method of implicit's."""
+
+    def recommend(
+        self, userid: Any, user_items: Any, /, N: int, filter_already_liked_items: bool
+    ) -> Any:
+        """Return ids and scores."""
+
+
+Scoring: TypeAlias = HasFactors | HasRecommend | Callable[[NDArray[np.int32]], ArrayLike]
+
+
+@overload
 def ranking_metrics(
-    model: Any,
-    X,
-    y,
+    model: Scoring,
+    X: MatrixLike | None,
+    y: MatrixLike,
+    metrics: str | Iterable[str] = ...,
+    *,
+    average: Literal[True] = True,
+    num_threads: int = ...,
+) -> dict[str, float]: ...
+@overload
+def ranking_metrics(
+    model: Scoring,
+    X: MatrixLike | None,
+    y: MatrixLike,
+    metrics: str | Iterable[str] = ...,
+    *,
+    average: bool,
+    num_threads: int = ...,
+) -> dict[str, Any]: ...
+def ranking_metrics(
+    model: Scoring,
+    X: MatrixLike | None,
+    y: MatrixLike,
     metrics: str | Iterable[str] = DEFAULT_METRICS,
     *,
     average: bool = True,
@@ -213,9 +259,11 @@ class RankingScorer:
     """What `ranking_scorer` makes."""
 
     def __init__(self, metrics: Iterable[str]):
-        self.metrics = tuple(metric.name for metric in parse_metrics(metrics))
+        self.metrics: tuple[str, ...] = tuple(metric.name for metric in parse_metrics(metrics))
 
-    def __call__(self, estimator: Any, X, y=None) -> float | dict[str, float]:
+    def __call__(
+        self, estimator: Any, X: MatrixLike, y: MatrixLike | None = None
+    ) -> float | dict[str, float]:
         """Measure a fitted estimator."""
         found = held_out_metrics(estimator, X, y, self.metrics)
         return found[self.metrics[0]] if len(self.metrics) == 1 else found
@@ -224,7 +272,9 @@ class RankingScorer:
         return f"ranking_scorer({', '.join(map(repr, self.metrics))})"
 
 
-def held_out_metrics(estimator: Any, X, y, metrics: Iterable[str]) -> dict[str, float]:
+def held_out_metrics(
+    estimator: Any, X: MatrixLike, y: MatrixLike | None, metrics: Iterable[str]
+) -> dict[str, float]:
     """Measure a fitted estimator, or the last step of a pipeline, as `ranking_scorer` says."""
     while True:
         if hasattr(estimator, "best_estimator_"):
@@ -237,7 +287,7 @@ def held_out_metrics(estimator: Any, X, y, metrics: Iterable[str]) -> dict[str, 
             break
     name = type(estimator).__name__
     observed = _validation.check_matrix(X, name, allow_empty=True)
-    if y is None or (np.ndim(y) != 2 and not issparse(y)):
+    if not _validation.is_matrix(y):
         observed, held_out = hide_one_label(observed)
     else:
         held_out = _validation.check_matrix(y, name, "y")
@@ -266,8 +316,8 @@ def held_out_metrics(estimator: Any, X, y, metrics: Iterable[str]) -> dict[str, 
 class Factors(NamedTuple):
     """The factors of a model without the rest."""
 
-    user_factors: np.ndarray
-    item_factors: np.ndarray
+    user_factors: Floats
+    item_factors: Floats
 
 
 def _without_known(
@@ -290,10 +340,13 @@ def _without_known(
     return observed, held_out
 
 
-def _rank(ranker, model: Any, observed: csr_matrix, rows: np.ndarray, threads: int) -> None:
+def _rank(
+    ranker: kernel.Ranker, model: Any, observed: csr_matrix, rows: NDArray[np.int32], threads: int
+) -> None:
     shape = observed.shape
-    users, items = _factors_of(model, shape)
-    if users is not None and users.dtype == items.dtype == np.float32:
+    factors = _factors_of(model, shape)
+    if factors is not None and factors[0].dtype == factors[1].dtype == np.float32:
+        users, items = factors
         finite = ranker.rank_factors(
             np.ascontiguousarray(users),
             kernel.label_panels(np.ascontiguousarray(items)),
@@ -303,16 +356,18 @@ def _rank(ranker, model: Any, observed: csr_matrix, rows: np.ndarray, threads: i
         if not finite:
             raise ValueError("model gives scores that are not numbers: its factors are too large")
         return
-    if users is not None:
+    if factors is not None:
+        users, items = factors
 
-        def scores_of(rows):
-            return users[rows] @ items.T
+        def scores_of(rows: NDArray[np.int32]) -> NDArray[Any]:
+            scores: NDArray[Any] = users[rows] @ items.T
+            return scores
 
     elif callable(model):
         scores_of = model
     elif hasattr(model, "recommend"):
 
-        def scores_of(rows):
+        def scores_of(rows: NDArray[np.int32]) -> NDArray[Any]:
             return _recommended(model, observed[rows], rows)
 
     else:
@@ -337,9 +392,9 @@ def _rank(ranker, model: Any, observed: csr_matrix, rows: np.ndarray, threads: i
         ranker.rank_scores(scores, part, threads)
 
 
-def _factors_of(model: Any, shape: tuple[int, int]):
+def _factors_of(model: Any, shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]] | None:
     if not (hasattr(model, "user_factors") and hasattr(model, "item_factors")):
-        return None, None
+        return None
     users, items = model.user_factors, model.item_factors
     if users is None or items is None:
         raise ValueError(f"the model is not fitted: {model!r} has no factors yet")
@@ -364,7 +419,9 @@ def _factors_of(model: Any, shape: tuple[int, int]):
     return users, items
 
 
-def _recommended(model: Any, user_items: csr_matrix, rows: np.ndarray) -> np.ndarray:
+def _recommended(
+    model: Any, user_items: csr_matrix, rows: NDArray[np.int32]
+) -> NDArray[np.float64]:
     """Scores by a model's recommend; labels that it does not give stand below the others."""
     scores = np.full(user_items.shape, -np.inf, dtype=np.float64)
     ids, values = model.recommend(

@@ -1,14 +1,21 @@
 """Splits of the stored pairs of a matrix into what is learned from and what is asked for."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
-from scipy.sparse import csr_matrix, issparse
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from . import _validation
+from ._typing import MatrixLike, RandomStateLike
 
 __all__ = ["Holdout", "fraction_split", "leave_k_out_split", "leave_one_out_split"]
 
 
-def leave_one_out_split(X, random_state=None) -> tuple[csr_matrix, csr_matrix]:
+def leave_one_out_split(
+    X: MatrixLike, random_state: RandomStateLike = None
+) -> tuple[csr_matrix, csr_matrix]:
     """Hold out one random label of every image that has two or more.
 
     Parameters
@@ -47,7 +54,9 @@ def leave_one_out_split(X, random_state=None) -> tuple[csr_matrix, csr_matrix]:
     return _part(matrix, ~held_out), _part(matrix, held_out)
 
 
-def leave_k_out_split(X, k: int = 1, random_state=None) -> tuple[csr_matrix, csr_matrix]:
+def leave_k_out_split(
+    X: MatrixLike, k: int = 1, random_state: RandomStateLike = None
+) -> tuple[csr_matrix, csr_matrix]:
     """Hold out k random labels of every image that has more than k.
 
     Differs from the function of this name in implicit 0.7.3, which splits images with more than
@@ -88,7 +97,9 @@ def leave_k_out_split(X, k: int = 1, random_state=None) -> tuple[csr_matrix, csr
     return _split(matrix, counts, random_state)
 
 
-def fraction_split(X, test_fraction: float = 0.2, random_state=None):
+def fraction_split(
+    X: MatrixLike, test_fraction: float = 0.2, random_state: RandomStateLike = None
+) -> tuple[csr_matrix, csr_matrix]:
     """Hold out a fraction of the labels of every image, at random.
 
     Parameters
@@ -154,9 +165,11 @@ class Holdout:
     {'iterations': 20}
     """
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: Any, y: MatrixLike | None = None, groups: object = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Yield the one pair of row numbers for training and scoring: all, twice."""
-        if np.ndim(y) != 2 and not issparse(y):
+        if not _validation.is_matrix(y):
             raise ValueError(
                 "Holdout needs the matrix of held-out labels: search.fit(X_train, y=X_held_out), "
                 "or a cv such as 5 to score unseen images"
@@ -164,7 +177,7 @@ class Holdout:
         rows = np.arange(X.shape[0])
         yield rows, rows
 
-    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
         """Return 1."""
         return 1
 
@@ -200,15 +213,17 @@ def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
     return _part(matrix, ~hidden), _part(matrix, hidden)
 
 
-def hash_of(numbers: np.ndarray) -> np.ndarray:
+def hash_of(numbers: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
     """SplitMix64's finaliser, one to one on 64 bits."""
-    numbers = numbers.astype(np.uint64, copy=False)
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+    bits = numbers.astype(np.uint64, copy=False)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
-def _split(matrix: csr_matrix, counts: np.ndarray, random_state) -> tuple[csr_matrix, csr_matrix]:
+def _split(
+    matrix: csr_matrix, counts: NDArray[np.integer[Any]], random_state: RandomStateLike
+) -> tuple[csr_matrix, csr_matrix]:
     """Hold out so many random labels of every row."""
     generator = np.random.default_rng(_validation.seed_from(random_state))
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
@@ -219,7 +234,7 @@ def _split(matrix: csr_matrix, counts: np.ndarray, random_state) -> tuple[csr_ma
     return _part(matrix, ~held_out), _part(matrix, held_out)
 
 
-def _part(matrix: csr_matrix, kept: np.ndarray) -> csr_matrix:
+def _part(matrix: csr_matrix, kept: NDArray[np.bool_]) -> csr_matrix:
     before = np.concatenate([[0], np.cumsum(kept)])
     return csr_matrix(
         (matrix.data[kept], matrix.indices[kept], before[matrix.indptr]), shape=matrix.shape

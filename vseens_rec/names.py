@@ -1,14 +1,23 @@
 """Recommendation by the caller's own ids and names in place of numbers."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .readers import Annotations
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = ["NamedModel"]
+
+NameList: TypeAlias = Sequence[Hashable] | NDArray[Any]
+# one, or several
+Names: TypeAlias = Hashable | list[Any] | NDArray[Any]
+NamedRanking: TypeAlias = tuple[NDArray[Any], NDArray[np.float32]]
 
 
 class NamedModel:
@@ -46,15 +55,17 @@ class NamedModel:
     (3, True)
     """
 
-    def __init__(self, model, image_ids: Sequence[Hashable], labels: Sequence[Hashable]):
+    def __init__(self, model: Any, image_ids: NameList, labels: NameList):
         self.model = model
+        self.image_ids: NDArray[Any]
+        self.labels: NDArray[Any]
         self.image_ids, self._images = _numbered(image_ids, "image_ids")
         self.labels, self._labels = _numbered(labels, "labels")
         if getattr(model, "user_factors", None) is not None:
             self._check_sizes((len(model.user_factors), len(model.item_factors)), "the model")
 
     @classmethod
-    def of(cls, model, annotations: Annotations, **arguments: Any) -> "NamedModel":
+    def of(cls, model: Any, annotations: Annotations, **arguments: Any) -> "Self":
         """Fit a model to what a reader returned.
 
         Parameters
@@ -75,7 +86,7 @@ class NamedModel:
             f"NamedModel({self.model!r}, {len(self.image_ids)} images, {len(self.labels)} labels)"
         )
 
-    def fit(self, X, *args: Any, **arguments: Any) -> "NamedModel":
+    def fit(self, X: Any, *args: Any, **arguments: Any) -> "Self":
         """Fit the model to a matrix whose rows and columns are those named."""
         self._check_sizes(X.shape, "X")
         self.model.fit(X, *args, **arguments)
@@ -83,13 +94,13 @@ class NamedModel:
 
     def recommend(
         self,
-        image,
+        image: Names,
         N: int = 10,
         *,
         filter_labels: Iterable[Hashable] = (),
         labels: Iterable[Hashable] | None = None,
         **arguments: Any,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> NamedRanking:
         """Recommend labels for one image or for several.
 
         Parameters
@@ -126,7 +137,7 @@ class NamedModel:
 
     def recommend_from(
         self, labels: Iterable[Hashable], N: int = 10, **arguments: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> NamedRanking:
         """Recommend for an image that is not known, from the labels it has.
 
         Parameters
@@ -146,13 +157,13 @@ class NamedModel:
         found, scores = self.model.recommend(0, row, N=N, recalculate_user=True, **arguments)
         return self._named(found, self.labels), scores
 
-    def similar_labels(self, label, N: int = 10, **arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+    def similar_labels(self, label: Names, N: int = 10, **arguments: Any) -> NamedRanking:
         """Find the labels that are most like a label, or each of several; the first is itself."""
         numbers = self._numbers(label, self._labels, "label")
         found, scores = self.model.similar_items(numbers, N=N, **arguments)
         return self._named(found, self.labels), scores
 
-    def similar_images(self, image, N: int = 10, **arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+    def similar_images(self, image: Names, N: int = 10, **arguments: Any) -> NamedRanking:
         """Find the images that are most like an image, or each of several; the first is itself."""
         numbers = self._numbers(image, self._images, "image")
         found, scores = self.model.similar_users(numbers, N=N, **arguments)
@@ -166,8 +177,8 @@ class NamedModel:
             )
 
     @staticmethod
-    def _numbers(names, known: dict[Hashable, int], what: str):
-        def number(name) -> int:
+    def _numbers(names: Names, known: dict[Hashable, int], what: str) -> int | NDArray[np.int64]:
+        def number(name: Hashable) -> int:
             name = name.item() if isinstance(name, np.generic) else name
             try:
                 return known[name]
@@ -179,7 +190,7 @@ class NamedModel:
         return number(names)
 
     @staticmethod
-    def _named(numbers: np.ndarray, names: np.ndarray) -> np.ndarray:
+    def _named(numbers: NDArray[np.int32], names: NDArray[Any]) -> NDArray[Any]:
         found = names[np.maximum(numbers, 0)]
         missing = numbers < 0
         if missing.any():
@@ -188,10 +199,11 @@ class NamedModel:
         return found
 
 
-def _numbered(names: Sequence[Hashable], argument: str) -> tuple[np.ndarray, dict[Hashable, int]]:
+def _numbered(names: NameList, argument: str) -> tuple[NDArray[Any], dict[Hashable, int]]:
     """Return the names as an array, and the number of each."""
-    array = names
-    if not isinstance(names, np.ndarray):
+    if isinstance(names, np.ndarray):
+        array = names
+    else:
         array = np.empty(len(names), dtype=object)
         array[:] = list(names)
     numbers: dict[Hashable, int] = {}

@@ -3,27 +3,41 @@
 The header holds format, version, class, parameters and the fitted values that are no arrays.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from . import archive
+from ._typing import BinaryFile, PathLike, RandomStateLike
+from .archive import Arrays, Header, MmapMode
+
+if TYPE_CHECKING:
+    from .vseens import VSEens
+
+Model = TypeVar("Model", bound="VSEens")
 
 FORMAT = "vseens_rec model"
 VERSION = 1
 FLOATS = (np.float32, np.float64)
 INTEGERS = (np.int32, np.int64)
 # where each array lives, and its dimensions and types
-ARRAYS = {
+ARRAYS: dict[str, tuple[str, int, tuple[type, ...]]] = {
     "user_factors": ("_user_factors", 2, FLOATS),
     "item_factors": ("_item_factors", 2, FLOATS),
     "liked_indptr": ("_liked_indptr", 1, INTEGERS),
     "liked_indices": ("_liked_indices", 1, INTEGERS),
 }
-VALUES = {"history_": dict, "n_iter_": int, "n_features_in_": int, "best_iteration_": int}
+VALUES: dict[str, type] = {
+    "history_": dict,
+    "n_iter_": int,
+    "n_features_in_": int,
+    "best_iteration_": int,
+}
 
 
-def save(model, file, *, fitted_matrix: bool = True) -> None:
+def save(model: VSEens, file: PathLike | BinaryFile, *, fitted_matrix: bool = True) -> None:
     """Write the model to a path (as a whole or not at all) or to an open binary file."""
     state = vars(model)
     header = {
@@ -41,11 +55,11 @@ def save(model, file, *, fitted_matrix: bool = True) -> None:
     archive.write(file, header, arrays)
 
 
-def load(cls, file, mmap_mode: str | None = None):
+def load(cls: type[Model], file: PathLike | BinaryFile, mmap_mode: MmapMode = None) -> Model:
     """Read a model of the class from a path or an open binary file."""
     kinds = {name: (ndim, types) for name, (_, ndim, types) in ARRAYS.items()}
 
-    def check(header: dict[str, Any]) -> None:
+    def check(header: Header) -> None:
         if header.get("format") != FORMAT:
             raise ValueError("this is not the file of a model of vseens_rec")
         if header.get("version") != VERSION:
@@ -66,7 +80,7 @@ def load(cls, file, mmap_mode: str | None = None):
         raise ValueError(f"the header of the file is damaged: {error}") from error
 
 
-def _build(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]):
+def _build(cls: type[Model], header: Header, arrays: Arrays) -> Model:
     parameters, values = header.get("parameters"), header.get("values")
     if not isinstance(parameters, dict) or not isinstance(values, dict):
         raise ValueError("the header of the file is damaged")
@@ -93,7 +107,7 @@ def _build(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]):
     return model
 
 
-def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
+def _check_shapes(arrays: Arrays) -> None:
     if ("user_factors" in arrays) != ("item_factors" in arrays):
         raise ValueError("the file lacks the factors of one side")
     if "user_factors" not in arrays:
@@ -136,7 +150,7 @@ def is_history(value: Any) -> bool:
     )
 
 
-def parameters_to_json(model) -> dict[str, Any]:
+def parameters_to_json(model: VSEens) -> dict[str, Any]:
     """Return the parameters of a model as JSON has them."""
     return {name: _to_json(name, value) for name, value in model.get_params(deep=False).items()}
 
@@ -161,7 +175,9 @@ def _from_json(name: str, value: Any) -> Any:
     return value
 
 
-def _restored_random_state(stored: dict[str, Any]):
+def _restored_random_state(stored: dict[str, Any]) -> RandomStateLike:
+    kind: str | None
+    state: Any
     kind, state = next(iter(stored.items()), (None, None))
     bit_generators = {
         known.__name__: known

@@ -13,10 +13,13 @@ import warnings
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, TextIO
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
+
+from ._typing import PathLike
 
 __all__ = [
     "Annotations",
@@ -31,6 +34,10 @@ __all__ = [
 # numbers of lines that a message lists
 MOST_LISTED = 5
 DELIMITERS = "\t,;|"
+
+Paths: TypeAlias = PathLike | Iterable[PathLike]
+# a line with its number
+Row: TypeAlias = tuple[int, list[Any]]
 
 
 class Annotations(NamedTuple):
@@ -47,8 +54,8 @@ class Annotations(NamedTuple):
     """
 
     matrix: csr_matrix
-    image_ids: np.ndarray
-    labels: np.ndarray
+    image_ids: NDArray[Any]
+    labels: NDArray[Any]
 
 
 class _Numbering:
@@ -62,7 +69,7 @@ class _Numbering:
     def number(self, name: Hashable) -> int:
         return self.numbers.setdefault(name, len(self.numbers))
 
-    def ids(self) -> np.ndarray:
+    def ids(self) -> NDArray[Any]:
         """The ids by number: of integers if all of them are, else of objects."""
         names = list(self.numbers)
         if names and all(isinstance(name, int) for name in names):
@@ -107,10 +114,11 @@ class _Pairs:
 class _Malformed:
     """Lines that cannot be read: the first raises, or all of them end in one warning."""
 
-    def __init__(self, path, mode: str):
+    def __init__(self, path: PathLike, mode: str):
         if mode not in ("raise", "warn"):
             raise ValueError(f"malformed must be 'raise' or 'warn', got {mode!r}")
-        self.path, self.mode, self.numbers, self.first = path, mode, [], ""
+        self.path, self.mode, self.first = path, mode, ""
+        self.numbers: list[int] = []
         self.count = 0
 
     def report(self, number: int, problem: str) -> None:
@@ -136,14 +144,14 @@ class _Malformed:
             )
 
 
-def _open(path) -> TextIO:
+def _open(path: PathLike) -> IO[str]:
     path = os.fspath(path)
     if str(path).endswith(".gz"):
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return open(path, encoding="utf-8-sig", newline="")
 
 
-def _words(path) -> Iterator[tuple[int, list[str]]]:
+def _words(path: PathLike) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the words of every line that has any."""
     with _open(path) as file:
         for number, line in enumerate(file, 1):
@@ -152,9 +160,7 @@ def _words(path) -> Iterator[tuple[int, list[str]]]:
                 yield number, words
 
 
-def _fields(
-    rows: Iterable[tuple[int, Sequence]], places: Sequence[int], problems: _Malformed
-) -> Iterator[tuple[int, list]]:
+def _fields(rows: Iterable[Row], places: Sequence[int], problems: _Malformed) -> Iterator[Row]:
     """Yield the number of every row that is not empty and what stands at the places."""
     most = max(places)
     for number, row in rows:
@@ -164,7 +170,7 @@ def _fields(
             problems.report(number, f"{len(row)} columns, expected at least {most + 1}")
 
 
-def _paths(paths) -> list:
+def _paths(paths: Paths) -> list[PathLike]:
     if isinstance(paths, (str, os.PathLike)):
         return [paths]
     paths = list(paths)
@@ -174,7 +180,7 @@ def _paths(paths) -> list:
 
 
 def read_pairs(
-    path,
+    path: PathLike,
     *,
     image: int | str = 0,
     label: int | str = 1,
@@ -236,7 +242,7 @@ def read_pairs(
     problems = _Malformed(path, malformed)
     pairs = _Pairs()
     if str(path).endswith(".parquet"):
-        rows: Iterator = _parquet_rows(path, wanted)
+        rows: Iterator[Row] = _parquet_rows(path, wanted)
         places = list(range(len(wanted)))
     else:
         rows, places = _text_rows(path, wanted, delimiter, header)
@@ -260,9 +266,9 @@ def read_pairs(
 
 
 def _text_rows(
-    path, wanted: Sequence[int | str], delimiter: str | None, header: bool
-) -> tuple[Iterator, list[int]]:
-    def rows() -> Iterator[tuple[int, list[str]]]:
+    path: PathLike, wanted: Sequence[int | str], delimiter: str | None, header: bool
+) -> tuple[Iterator[Row], list[int]]:
+    def rows() -> Iterator[Row]:
         with _open(path) as file:
             lines: Any = (
                 csv.reader(file, delimiter=delimiter) if delimiter else map(str.split, file)
@@ -288,7 +294,7 @@ def _text_rows(
     return rows(), [_place(column, names, path) for column in wanted]
 
 
-def _place(column: int | str, names: Sequence[str], path) -> int:
+def _place(column: int | str, names: Sequence[str], path: PathLike) -> int:
     if isinstance(column, str):
         if column not in names:
             raise ValueError(f"{path} has no column {column!r}, only {', '.join(names)}")
@@ -298,7 +304,7 @@ def _place(column: int | str, names: Sequence[str], path) -> int:
     return int(column)
 
 
-def _parquet_rows(path, wanted) -> Iterator[tuple[int, list]]:
+def _parquet_rows(path: PathLike, wanted: Sequence[int | str]) -> Iterator[Row]:
     try:
         from pyarrow import parquet
     except ImportError as error:
@@ -321,7 +327,7 @@ def _parquet_rows(path, wanted) -> Iterator[tuple[int, list]]:
             yield number, list(row)
 
 
-def _as_integers(ids: np.ndarray) -> np.ndarray:
+def _as_integers(ids: NDArray[Any]) -> NDArray[Any]:
     """Turn text into integers where that loses nothing."""
     if ids.dtype != object or not len(ids):
         return ids
@@ -335,7 +341,11 @@ def _as_integers(ids: np.ndarray) -> np.ndarray:
 
 
 def read_openimages(
-    paths, *, min_confidence: float = 0.5, descriptions=None, malformed: str = "raise"
+    paths: Paths,
+    *,
+    min_confidence: float = 0.5,
+    descriptions: PathLike | None = None,
+    malformed: str = "raise",
 ) -> Annotations:
     """Read image-level labels of Open Images.
 
@@ -380,7 +390,7 @@ def read_openimages(
     return pairs.annotations(binary=True)
 
 
-def read_coco(paths) -> Annotations:
+def read_coco(paths: Paths) -> Annotations:
     """Read the categories of images from COCO's ``instances_*.json``.
 
     Parameters
@@ -399,7 +409,8 @@ def read_coco(paths) -> Annotations:
     ValueError
         A file is no such JSON, or an annotation names an image or a category that is not listed.
     """
-    images, categories, found = _Numbering(), {}, []
+    images, found = _Numbering(), []
+    categories: dict[int, str] = {}
     paths = _paths(paths)
     for path in paths:
         with _open(path) as file:
@@ -430,7 +441,7 @@ def read_coco(paths) -> Annotations:
     return pairs.annotations(binary=True)
 
 
-def read_nus_wide_labels(paths) -> Annotations:
+def read_nus_wide_labels(paths: Paths) -> Annotations:
     """Read the concepts of NUS-WIDE: a file a concept, and in it a 0 or 1 for every image.
 
     Parameters
@@ -473,7 +484,9 @@ def read_nus_wide_labels(paths) -> Annotations:
     return Annotations(matrix, np.arange(length or 0), np.array(names, dtype=object))
 
 
-def read_nus_wide_tags(path, *, vocabulary=None, malformed: str = "raise") -> Annotations:
+def read_nus_wide_tags(
+    path: PathLike, *, vocabulary: Iterable[str] | None = None, malformed: str = "raise"
+) -> Annotations:
     """Read the tags of NUS-WIDE: ``All_Tags.txt``, an image id and its tags a line.
 
     Parameters
@@ -510,7 +523,7 @@ def read_nus_wide_tags(path, *, vocabulary=None, malformed: str = "raise") -> An
 
 
 def read_lightgcn(
-    path, *, shape: tuple[int, int] | None = None, malformed: str = "raise"
+    path: PathLike, *, shape: tuple[int, int] | None = None, malformed: str = "raise"
 ) -> csr_matrix:
     """Read a ``train.txt`` or ``test.txt`` as LightGCN has them: a user and its items a line.
 

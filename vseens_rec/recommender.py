@@ -1,55 +1,66 @@
 """What a model recommends with its factors: implicit's interface, with checks of its input."""
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import ThreadpoolController
 
 from . import _validation
 from ._native import Fork, effective_threads
+from ._typing import Floats, IdListLike, IdsLike, LearnedFactors, MatrixLike, Ranking
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # implicit's top-k works in batches of this size, and in parallel only if there are several
 TOPK_BATCH = 100
+# what it scores the labels that are left out
+LOWEST = -float(np.finfo(np.float32).max)
 
 
 class FactorRecommender(MatrixFactorizationBase):
     """Factors of images and labels, the matrix that they were fitted on, and what ranks high."""
+
+    num_threads: int
 
     # The two base classes disagree on where fitted state lives: implicit's is set in its
     # constructor and public, scikit-learn's must appear in fit and not clash with parameters.
     # Properties serve both.
 
     @property
-    def user_factors(self) -> np.ndarray | None:
+    def user_factors(self) -> LearnedFactors:
         """Factors of the images, (n_images, factors + use_bias); None before `fit`."""
         return self.__dict__.get("_user_factors")
 
     @user_factors.setter
-    def user_factors(self, factors) -> None:
+    def user_factors(self, factors: LearnedFactors) -> None:
         self._user_factors = factors
 
     @property
-    def item_factors(self) -> np.ndarray | None:
+    def item_factors(self) -> LearnedFactors:
         """Factors of the labels, (n_labels, factors + use_bias); None before `fit`."""
         return self.__dict__.get("_item_factors")
 
     @item_factors.setter
-    def item_factors(self, factors) -> None:
+    def item_factors(self, factors: LearnedFactors) -> None:
         self._item_factors = factors
 
     # computed at every use, so that they follow factors that were changed in place
 
     @property
-    def user_norms(self) -> np.ndarray:
+    def user_norms(self) -> Floats:
         """Euclidean norms of the images' factors, 1e-10 in place of 0."""
         return _norms(self.user_factors)
 
     @property
-    def item_norms(self) -> np.ndarray:
+    def item_norms(self) -> Floats:
         """Euclidean norms of the labels' factors, 1e-10 in place of 0."""
         return _norms(self.item_factors)
 
@@ -72,7 +83,7 @@ class FactorRecommender(MatrixFactorizationBase):
         )
         return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape, copy=False)
 
-    def _liked(self, userids: int | np.ndarray) -> csr_matrix:
+    def _liked(self, userids: int | NDArray[np.int64]) -> csr_matrix:
         """Return the rows of the fitted matrix, with ones for values."""
         indptr, indices, shape = self._memory(
             "pass user_items=X[userid], or filter_already_liked_items=False"
@@ -86,14 +97,14 @@ class FactorRecommender(MatrixFactorizationBase):
 
     def recommend(
         self,
-        userid,
-        user_items=None,
+        userid: IdsLike,
+        user_items: MatrixLike | None = None,
         N: int = 10,
         filter_already_liked_items: bool = True,
-        filter_items=None,
+        filter_items: IdListLike | None = None,
         recalculate_user: bool = False,
-        items=None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+        items: IdListLike | None = None,
+    ) -> Ranking:
         """Recommend labels for an image, or for each of several.
 
         Parameters
@@ -164,13 +175,13 @@ class FactorRecommender(MatrixFactorizationBase):
 
     def similar_items(
         self,
-        itemid,
+        itemid: IdsLike,
         N: int = 10,
         recalculate_item: bool = False,
-        item_users=None,
-        filter_items=None,
-        items=None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+        item_users: MatrixLike | None = None,
+        filter_items: IdListLike | None = None,
+        items: IdListLike | None = None,
+    ) -> Ranking:
         """Find the labels whose factors have the largest cosine with those of a label.
 
         Parameters
@@ -212,8 +223,12 @@ class FactorRecommender(MatrixFactorizationBase):
         return ids, scores
 
     def similar_users(
-        self, userid, N: int = 10, filter_users=None, users=None
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self,
+        userid: IdsLike,
+        N: int = 10,
+        filter_users: IdListLike | None = None,
+        users: IdListLike | None = None,
+    ) -> Ranking:
         """Find the images whose factors have the largest cosine with those of an image.
 
         Parameters
@@ -245,7 +260,7 @@ class FactorRecommender(MatrixFactorizationBase):
             users=users,
         )
 
-    def _on_its_threads(self) -> "FactorRecommender":
+    def _on_its_threads(self) -> "Self":
         """Return the model, or in a fork that has lost its threads a copy that asks for one."""
         effective_threads(self.num_threads)
         if not Fork.lost_threads:
@@ -254,7 +269,15 @@ class FactorRecommender(MatrixFactorizationBase):
         single.num_threads = 1
         return single
 
-    def _similar(self, method, query, N, n, options, **lists):
+    def _similar(
+        self,
+        method: Callable[..., Ranking],
+        query: int | NDArray[np.int64],
+        N: int,
+        n: int,
+        options: dict[str, Any],
+        **lists: IdListLike | None,
+    ) -> Ranking:
         N = _validation.check_n(N)
         lists = {
             name: None if value is None else _validation.check_item_list(value, n, name)
@@ -276,15 +299,13 @@ class FactorRecommender(MatrixFactorizationBase):
         return ids, scores
 
 
-def _norms(factors: np.ndarray) -> np.ndarray:
-    norms = np.sqrt(np.einsum("ij,ij->i", factors, factors))
+def _norms(factors: Floats) -> Floats:
+    norms: Floats = np.sqrt(np.einsum("ij,ij->i", factors, factors))
     norms[norms == 0] = 1e-10
     return norms
 
 
-def _padded(
-    ids: np.ndarray, scores: np.ndarray, N: int, lowest: float = -np.finfo(np.float32).max
-) -> tuple[np.ndarray, np.ndarray]:
+def _padded(ids: NDArray[Any], scores: NDArray[Any], N: int, lowest: float = LOWEST) -> Ranking:
     """Blank out what was left out, which scores `lowest` or less, and add columns up to N."""
     ids, scores = ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
     filtered = scores <= lowest
@@ -317,7 +338,7 @@ def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: n
 _blas: ThreadpoolController | None = None
 
 
-def _limit_blas(n_rows: int, num_threads: int):
+def _limit_blas(n_rows: int, num_threads: int) -> AbstractContextManager[Any]:
     """Keep BLAS to one thread where the batches of top-k run in parallel already."""
     global _blas
     if n_rows <= TOPK_BATCH or num_threads == 1:
@@ -325,4 +346,5 @@ def _limit_blas(n_rows: int, num_threads: int):
     if _blas is None:
         # looking for the libraries takes milliseconds: once a process
         _blas = ThreadpoolController()
-    return _blas.limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[Any] = _blas.limit(limits=1, user_api="blas")
+    return limited

@@ -3,9 +3,11 @@
 from math import ceil
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import _validation
 from ._native import effective_threads, kernel
+from ._typing import Floats, MatrixLike, RandomStateLike
 
 __all__ = ["AdaptiveSampler", "ExactSampler", "PopularitySampler", "UniformSampler"]
 
@@ -13,7 +15,7 @@ __all__ = ["AdaptiveSampler", "ExactSampler", "PopularitySampler", "UniformSampl
 DEPTH_IN_SCALES = 10
 
 
-def rank_law(n_labels: int, rank_scale: float, released: bool = False) -> np.ndarray:
+def rank_law(n_labels: int, rank_scale: float, released: bool = False) -> NDArray[np.float64]:
     """Probabilities of the ranks 1 to R, in proportion to exp(-rank / scale).
 
     The scale is ``max(1, rank_scale * n_labels)`` and R is ten times that, at most `n_labels`
@@ -23,8 +25,9 @@ def rank_law(n_labels: int, rank_scale: float, released: bool = False) -> np.nda
     depth = min(n_labels, ceil(DEPTH_IN_SCALES * scale))
     ranks = np.arange(1, depth + 1)
     exponent = ranks // int(scale) if released else (ranks - 1) / scale
-    weights = np.exp(-exponent.astype(np.float64))
-    return weights / weights.sum()
+    weights: NDArray[np.float64] = np.exp(-exponent.astype(np.float64))
+    weights /= weights.sum()
+    return weights
 
 
 def make_sampler(
@@ -33,19 +36,20 @@ def make_sampler(
     columns: int,
     *,
     rank_scale: float = 1.0,
-    label_weights: np.ndarray | None = None,
+    label_weights: NDArray[np.float64] | None = None,
     released: bool = False,
-):
+) -> kernel.Sampler:
     """Make a kernel sampler; ``label_weights`` are those of the popularity sampler."""
-    law = table = None
-    if kind == "popularity":
+    law: NDArray[np.float64] | None = None
+    table: NDArray[np.uint16] | NDArray[np.uint32] | None = None
+    if label_weights is not None:
         law = label_weights / label_weights.sum()
     elif kind in ("adaptive", "exact"):
         law = rank_law(n_labels, rank_scale, released)
-    if kind == "adaptive":
-        width = min(n_labels, 2 * len(law))
-        dtype = np.uint16 if n_labels <= 2**16 else np.uint32
-        table = np.zeros((columns, width), dtype=dtype)
+        if kind == "adaptive":
+            shape = (columns, min(n_labels, 2 * len(law)))
+            few = n_labels <= 2**16
+            table = np.zeros(shape, np.uint16) if few else np.zeros(shape, np.uint32)
     return kernel.Sampler(
         kernel.PROPOSALS[kind],
         n_labels,
@@ -60,15 +64,21 @@ def make_sampler(
 class _SamplerObject:
     """What the samplers have in common: drawing and its law."""
 
-    def _start(self, random_state, num_threads) -> None:
+    n_labels: int
+    _columns: int | None
+    _sampler: kernel.Sampler
+
+    def _start(self, random_state: RandomStateLike, num_threads: int) -> None:
         self._seed = _validation.seed_from(random_state)
         self._calls = 0
         self._num_threads = num_threads
 
-    def refresh(self, item_factors) -> None:
+    def refresh(self, item_factors: ArrayLike) -> None:
         """Do nothing: this sampler does not depend on the factors."""
 
-    def sample(self, user_factors, size: int, exclude=None) -> np.ndarray:
+    def sample(
+        self, user_factors: ArrayLike, size: int, exclude: MatrixLike | None = None
+    ) -> NDArray[np.int32]:
         """Draw labels for every row.
 
         Parameters
@@ -105,7 +115,9 @@ class _SamplerObject:
         self._calls += 1
         return out
 
-    def probability(self, user_factors, exclude=None) -> np.ndarray:
+    def probability(
+        self, user_factors: ArrayLike, exclude: MatrixLike | None = None
+    ) -> NDArray[np.float64]:
         """Compute the law that `sample` draws from, redraws and fallback included.
 
         Parameters
@@ -129,7 +141,9 @@ class _SamplerObject:
     def _threads(self, work: int) -> int:
         return max(1, min(effective_threads(self._num_threads), work // 4096))
 
-    def _arguments(self, user_factors, exclude):
+    def _arguments(
+        self, user_factors: ArrayLike, exclude: MatrixLike | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64] | None, NDArray[np.int32] | None]:
         users = _validation.check_factors(user_factors, self._columns, "user_factors")
         users = padded(users)
         if exclude is None:
@@ -143,10 +157,16 @@ class _FactorSampler(_SamplerObject):
     _kind: str
 
     def __init__(
-        self, item_factors, rank_scale: float = 0.1, *, random_state=None, num_threads: int = 0
+        self,
+        item_factors: ArrayLike,
+        rank_scale: float = 0.1,
+        *,
+        random_state: RandomStateLike = None,
+        num_threads: int = 0,
     ):
         items = _validation.check_factors(item_factors, None, "item_factors")
-        self.rank_scale = _validation.check_positive(rank_scale, "rank_scale")
+        self.rank_scale: float = _validation.check_positive(rank_scale, "rank_scale")
+        self.n_labels: int
         self.n_labels, self._columns = items.shape
         self._sampler = make_sampler(
             self._kind, self.n_labels, self._columns, rank_scale=self.rank_scale
@@ -154,7 +174,7 @@ class _FactorSampler(_SamplerObject):
         self._start(random_state, num_threads)
         self.refresh(items)
 
-    def refresh(self, item_factors) -> None:
+    def refresh(self, item_factors: ArrayLike) -> None:
         """Follow the label factors as they are now.
 
         Parameters
@@ -240,8 +260,10 @@ class UniformSampler(_SamplerObject):
         Upper limit of the threads; 0: all processors of the process.
     """
 
-    def __init__(self, n_labels: int, *, random_state=None, num_threads: int = 0):
-        self.n_labels = _validation.check_n(n_labels, "n_labels")
+    def __init__(
+        self, n_labels: int, *, random_state: RandomStateLike = None, num_threads: int = 0
+    ):
+        self.n_labels: int = _validation.check_n(n_labels, "n_labels")
         self._columns = None
         self._sampler = make_sampler("uniform", self.n_labels, 1)
         self._start(random_state, num_threads)
@@ -263,11 +285,16 @@ class PopularitySampler(_SamplerObject):
     """
 
     def __init__(
-        self, popularity, exponent: float = 0.75, *, random_state=None, num_threads: int = 0
+        self,
+        popularity: ArrayLike,
+        exponent: float = 0.75,
+        *,
+        random_state: RandomStateLike = None,
+        num_threads: int = 0,
     ):
         weights = _validation.check_weights(popularity, "popularity")
-        self.exponent = float(exponent)
-        self.n_labels = len(weights)
+        self.exponent: float = float(exponent)
+        self.n_labels: int = len(weights)
         self._columns = None
         self._sampler = make_sampler(
             "popularity", self.n_labels, 1, label_weights=weights**self.exponent
@@ -275,7 +302,7 @@ class PopularitySampler(_SamplerObject):
         self._start(random_state, num_threads)
 
 
-def padded(factors: np.ndarray, *, copy: bool = False) -> np.ndarray:
+def padded(factors: Floats, *, copy: bool = False) -> NDArray[np.float32]:
     """Return float32 rows as the kernel reads them; a copy only if asked for or needed."""
     width = kernel.padded_width(factors.shape[1])
     ready = width == factors.shape[1] and factors.ctypes.data % 64 == 0

@@ -4,14 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, cos, isnan, log
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
+from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
 from ._native import kernel
+from ._typing import EpochCallback, Floats, History
 from .sampling import make_sampler
 
 # the kernel returns to Python about this often, so that an interrupt is seen soon
@@ -45,7 +47,7 @@ class Settings:
     selection: str
     candidates: int
     share_candidates: bool
-    group_size: int | str
+    group_size: int | Literal["auto"]
     max_trials: int | None
     loss: str
     margin: float
@@ -63,7 +65,9 @@ class Settings:
         """Columns of a row of factors."""
         return self.factors + self.use_bias
 
-    def make_sampler(self, n_labels: int, label_counts: Callable[[], np.ndarray]):
+    def make_sampler(
+        self, n_labels: int, label_counts: Callable[[], NDArray[np.int64]]
+    ) -> kernel.Sampler:
         """Make the kernel's sampler; the number of images of each label is asked for if needed."""
         weights = None
         if self.sampler == "popularity":
@@ -77,13 +81,13 @@ class Settings:
             released=self.released,
         )
 
-    def rank_weights(self, n_labels: int) -> np.ndarray | None:
+    def rank_weights(self, n_labels: int) -> NDArray[np.float64] | None:
         """L(rank) of WARP for the ranks from 0 to n_labels - 1."""
         if self.loss != "warp":
             return None
         return np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
 
-    def learned_columns(self) -> np.ndarray:
+    def learned_columns(self) -> NDArray[np.float32]:
         """Mark with 1 the columns, padding included, that are learned for an image."""
         learns = np.zeros(kernel.padded_width(self.columns), dtype=np.float32)
         learns[: self.factors] = 1.0
@@ -118,7 +122,7 @@ class CallSize:
     Results do not depend on it: every row has random numbers of its own.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.pairs = FIRST_PAIRS
 
     def record(self, pairs: int, seconds: float) -> None:
@@ -170,15 +174,15 @@ class Trainer:
         settings: Settings,
         seed: int,
         num_threads: int,
-        initial: tuple[np.ndarray, np.ndarray] | None = None,
+        initial: tuple[Floats, Floats] | None = None,
     ):
         self.settings = settings
         self.seed = seed
         self.num_threads = num_threads
-        self.shape = user_items.shape
+        self.shape: tuple[int, int] = user_items.shape
         n_labels = self.shape[1]
-        self.indptr = user_items.indptr.astype(np.int64, copy=False)
-        self.indices = user_items.indices.astype(np.int32, copy=False)
+        self.indptr: NDArray[np.int64] = user_items.indptr.astype(np.int64, copy=False)
+        self.indices: NDArray[np.int32] = user_items.indices.astype(np.int32, copy=False)
         lengths = np.diff(self.indptr)
         trainable = lengths > 0
         if settings.verify_negative_samples:
@@ -192,10 +196,13 @@ class Trainer:
         self._init_factors(initial)
         self.sampler = self.new_sampler()
         # what it took to sort the labels, in pairs
-        self.refresh_interval = max(1, ceil(settings.refresh_interval * n_labels * log(n_labels)))
+        self.refresh_interval: int = max(
+            1, ceil(settings.refresh_interval * n_labels * log(n_labels))
+        )
         self.pairs_since_refresh: int | None = None
         self.rank_weights = settings.rank_weights(n_labels)
-        self.running_values = self.row_values = None
+        self.running_values: NDArray[np.float64] | None = None
+        self.row_values: NDArray[np.float64] | None = None
         if settings.positive_sampling == "weighted":
             values = user_items.data.astype(np.float64)
             self.running_values = kernel.running_sums(self.indptr, values)
@@ -203,7 +210,7 @@ class Trainer:
         self.learning_rate = settings.learning_rate
         self.call_size = CallSize()
         self.epochs = 0
-        self.history: dict[str, list[float]] = {
+        self.history: History = {
             "loss": [],
             "violations": [],
             "trials": [],
@@ -213,7 +220,7 @@ class Trainer:
             self.history["group_size"] = []
         self.group_size = last_group_size(settings, self.history)
 
-    def _init_factors(self, initial: tuple[np.ndarray, np.ndarray] | None) -> None:
+    def _init_factors(self, initial: tuple[Floats, Floats] | None) -> None:
         settings = self.settings
         self.learns = settings.learned_columns()
         factors = []
@@ -232,13 +239,13 @@ class Trainer:
         if settings.use_bias:
             self.user_factors[:, settings.factors] = 1.0
 
-    def new_sampler(self):
+    def new_sampler(self) -> kernel.Sampler:
         """Make a sampler of the settings for these labels."""
         return self.settings.make_sampler(
             self.shape[1], lambda: np.bincount(self.indices, minlength=self.shape[1])
         )
 
-    def continue_history(self, history: dict[str, list[float]], epochs: int) -> None:
+    def continue_history(self, history: History, epochs: int) -> None:
         """Count on from the epochs of another training, whose random numbers are not used again.
 
         Where one of the two did not record something, it is not a number.
@@ -257,8 +264,11 @@ class Trainer:
             "group_size": self.group_size,
             "pairs_since_refresh": self.pairs_since_refresh,
         }
-        arrays = {"user_factors": self.user_factors, "item_factors": self.item_factors}
-        if self.sampler.table is not None:
+        arrays: dict[str, NDArray[Any]] = {
+            "user_factors": self.user_factors,
+            "item_factors": self.item_factors,
+        }
+        if self.sampler.table is not None and self.sampler.spread is not None:
             arrays |= {"rank_table": self.sampler.table, "spread": self.sampler.spread}
         return values, arrays
 
@@ -284,7 +294,7 @@ class Trainer:
         self,
         iterations: int,
         show_progress: bool = False,
-        callback: Callable[[int, float, int, int], None] | None = None,
+        callback: EpochCallback | None = None,
         should_stop: Callable[["Trainer"], bool] | None = None,
         done: int = 0,
         keep: Callable[[int], None] | None = None,
@@ -316,8 +326,8 @@ class Trainer:
                     callback(
                         self.epochs - 1,
                         self.history["seconds"][-1],
-                        counts["correct"],
-                        counts["skipped"],
+                        int(counts["correct"]),
+                        int(counts["skipped"]),
                     )
                 if stops:
                     break
@@ -361,14 +371,15 @@ class Trainer:
         self._close_epoch(counts, time.perf_counter() - started)
         return counts
 
-    def _plan_epoch(self, generator) -> tuple[np.ndarray, np.ndarray | None]:
+    def _plan_epoch(
+        self, generator: np.random.Generator
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
         """Return the order of the rows and, where positives are drawn, how many of each row."""
-        sampling = self.settings.positive_sampling
         if not len(self.rows):
             return self.rows, None
-        if sampling == "pairs":
+        if self.settings.positive_sampling == "pairs":
             return generator.permutation(self.rows), None
-        if sampling == "images":
+        if self.row_values is None:
             visits = generator.integers(0, len(self.rows), size=self.n_pairs)
             visits = np.bincount(visits, minlength=len(self.rows))
         else:
@@ -384,7 +395,9 @@ class Trainer:
             self.pairs_since_refresh = since = 0
         return self.refresh_interval - since
 
-    def _call_kernel(self, rows: np.ndarray, draws: np.ndarray | None) -> dict[str, float]:
+    def _call_kernel(
+        self, rows: NDArray[np.int32], draws: NDArray[np.int32] | None
+    ) -> dict[str, float]:
         return kernel.train(
             self.sampler,
             self.indptr,
@@ -431,7 +444,7 @@ class Trainer:
             "(by a factor of 2 to 10) or init_scale; the model was left as it was before fit"
         )
 
-    def take_factors(self, dtype) -> tuple[np.ndarray, np.ndarray]:
+    def take_factors(self, dtype: DTypeLike) -> tuple[Floats, Floats]:
         """Give the factors away, contiguous and without the padding; training is over then."""
         columns = self.settings.columns
         users = _without_padding(self.user_factors, columns).astype(dtype, copy=False)
@@ -456,7 +469,7 @@ def adaptive_group_size(alignment: float, uniformity: float, candidates: int) ->
     return int(np.clip(int(share * candidates) + 1, 1, candidates - 1))
 
 
-def last_group_size(settings: Settings, history: dict[str, list[float]]) -> int:
+def last_group_size(settings: Settings, history: History) -> int:
     """Negatives that the "group" selection keeps, in the last epoch if they change."""
     if settings.group_size != "auto":
         return int(settings.group_size)
@@ -467,7 +480,7 @@ def last_group_size(settings: Settings, history: dict[str, list[float]]) -> int:
     return adaptive_group_size(0.0, 1.0, settings.candidates)
 
 
-def _without_padding(padded: np.ndarray, columns: int) -> np.ndarray:
+def _without_padding(padded: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
     """Move the rows together inside their own memory, so that no second copy is needed."""
     n_rows, width = padded.shape
     if columns == width:

@@ -1,6 +1,7 @@
 """Growing factors and patterns of stored pairs, when images and labels come or change."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
 
@@ -43,7 +44,7 @@ def transposed(pattern: csr_matrix) -> csr_matrix:
     return turned
 
 
-def grown(factors: np.ndarray, n_rows: int, new_row) -> np.ndarray:
+def grown(factors: np.ndarray, n_rows: int, new_row: ArrayLike) -> np.ndarray:
     """Copy factors, with copies of one row added up to a number of rows."""
     result = np.empty((max(n_rows, len(factors)), factors.shape[1]), dtype=factors.dtype)
     result[:] = new_row

@@ -2,19 +2,31 @@
 
 import sys
 import warnings
-from collections.abc import Callable
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
+from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, persistence
 from ._native import effective_threads
+from ._typing import (
+    BinaryFile,
+    EpochCallback,
+    Floats,
+    History,
+    IdsLike,
+    MatrixLike,
+    PathLike,
+    RandomStateLike,
+)
+from .archive import MmapMode
 from .checkpoints import Checkpoint, Resumable
 from .early_stopping import EarlyStopping, validation_split
 from .fold_in import FoldIn
@@ -24,8 +36,11 @@ from .sampling import padded
 from .training import Settings, Trainer, last_group_size
 from .updates import grown, transposed, with_columns, with_rows
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 # what fold-in needs of a model, made at its first use; not part of the model's own state
-_folders: WeakKeyDictionary = WeakKeyDictionary()
+_folders: "WeakKeyDictionary[VSEens, FoldIn]" = WeakKeyDictionary()
 
 
 class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, FactorRecommender):
@@ -208,7 +223,14 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     ((3,), True)
     """
 
-    _parameter_constraints: dict = _validation.PARAMETER_CONSTRAINTS | {"dtype": "no_validation"}
+    history_: History
+    n_iter_: int
+    best_iteration_: int
+    n_features_in_: int
+
+    _parameter_constraints: dict[str, Any] = _validation.PARAMETER_CONSTRAINTS | {
+        "dtype": "no_validation"
+    }
 
     def __init__(
         self,
@@ -224,7 +246,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         selection: str | None = None,
         candidates: int | None = None,
         share_candidates: bool = False,
-        group_size: int | str = 1,
+        group_size: int | Literal["auto"] = 1,
         max_trials: int | None = None,
         loss: str = "logistic",
         margin: float | None = None,
@@ -250,9 +272,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         tol: float = 1e-4,
         scoring: str = "ndcg@10",
         compat: str | None = None,
-        dtype=np.float32,
+        dtype: DTypeLike = np.float32,
         num_threads: int = 0,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ):
         self.factors = factors
         self.learning_rate = learning_rate
@@ -296,7 +318,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         self.random_state = random_state
 
     @classmethod
-    def paper(cls, **parameters: Any) -> "VSEens":
+    def paper(cls, **parameters: Any) -> "Self":
         """Make a model with the setting of the paper; any parameter can be given anew.
 
         The paper uses 100 factors, a learning rate and an L2 penalty of 0.01, initial factors
@@ -337,7 +359,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     def __sklearn_is_fitted__(self) -> bool:
         return self.user_factors is not None and self.item_factors is not None
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
@@ -345,16 +367,36 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         tags.transformer_tags.preserves_dtype = []
         return tags
 
+    @overload
     def fit(
         self,
-        X=None,
-        y=None,
+        X: MatrixLike | None = None,
+        y: object = None,
         show_progress: bool | None = None,
-        callback: Callable[[int, float, int, int], None] | None = None,
+        callback: EpochCallback | None = None,
         *,
-        user_items=None,
+        user_items: MatrixLike | None = None,
         checkpoint: Checkpoint | None = None,
-    ) -> "VSEens":
+    ) -> "Self": ...
+    @overload
+    def fit(
+        self,
+        X: MatrixLike,
+        y: bool,
+        show_progress: EpochCallback | None,
+        *,
+        checkpoint: Checkpoint | None = None,
+    ) -> "Self": ...
+    def fit(
+        self,
+        X: MatrixLike | None = None,
+        y: object = None,
+        show_progress: Any = None,
+        callback: EpochCallback | None = None,
+        *,
+        user_items: MatrixLike | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> "Self":
         """Learn the factors of images and labels, starting afresh.
 
         Parameters
@@ -426,7 +468,11 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         return self
 
     def _learn(
-        self, matrix: csr_matrix, show_progress: bool, callback, checkpoint: Checkpoint | None
+        self,
+        matrix: csr_matrix,
+        show_progress: bool,
+        callback: EpochCallback | None,
+        checkpoint: Checkpoint | None,
     ) -> None:
         settings = self._settings(matrix.shape[1])
         threads = effective_threads(self.num_threads)
@@ -495,7 +541,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         if checkpoint is not None:
             checkpoint.remove()
 
-    def _factors_to_continue(self, matrix: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    def _factors_to_continue(self, matrix: csr_matrix) -> tuple[Floats, Floats]:
         """Return the factors there are, with new images and labels folded in."""
         users, items = self.user_factors, self.item_factors
         self._check_columns()
@@ -595,7 +641,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         # popular labels may be others now
         _folders.pop(self, None)
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: MatrixLike) -> Floats:
         """Compute the factors of images from their labels, with the factors of labels fixed.
 
         Runs 40 passes of the training's own steps over the labels of an image (fewer where it has
@@ -635,7 +681,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         check_is_fitted(self)
         return self._fold_in_rows(_validation.check_new_rows(self, X))
 
-    def score(self, X, y=None) -> float:
+    def score(self, X: MatrixLike, y: MatrixLike | None = None) -> float:
         """Measure how high held-out labels rank: NDCG@10 over all labels that an image lacks.
 
         Parameters
@@ -666,7 +712,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         _validation.check_features(self, X)
         return held_out_metrics(self, X, y, ["ndcg@10"])["ndcg@10"]
 
-    def factors_of(self, matrix: csr_matrix, rows: np.ndarray) -> np.ndarray:
+    def factors_of(self, matrix: csr_matrix, rows: NDArray[np.integer[Any]]) -> Floats:
         """Return the factors of some rows of a matrix: learned, if it is the matrix of the fit.
 
         Parameters
@@ -686,14 +732,16 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             and np.array_equal(matrix.indptr, self._liked_indptr)
             and np.array_equal(matrix.indices, self._liked_indices)
         ):
-            return self.user_factors[rows]
+            learned: Floats = self.user_factors[rows]
+            return learned
         return self._fold_in_rows(matrix[rows])
 
     @property
     def _n_features_out(self) -> int:
-        return self.item_factors.shape[1]
+        columns: int = self.item_factors.shape[1]
+        return columns
 
-    def _fold_in_rows(self, matrix: csr_matrix) -> np.ndarray:
+    def _fold_in_rows(self, matrix: csr_matrix) -> Floats:
         if matrix.shape[1] != len(self.item_factors):
             raise ValueError(
                 f"the images have {matrix.shape[1]} labels (columns), but the model has "
@@ -734,7 +782,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 "these parameters as they were in fit, or fit anew"
             )
 
-    def _label_counts(self) -> np.ndarray:
+    def _label_counts(self) -> NDArray[np.int64]:
         if "_liked_indices" not in self.__dict__:
             raise ValueError(
                 "sampler='popularity' needs to know how many images have each label, but this "
@@ -744,7 +792,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         # without any image all labels are as popular
         return counts if counts.any() else np.ones_like(counts)
 
-    def recalculate_user(self, userid, user_items) -> np.ndarray:
+    def recalculate_user(self, userid: IdsLike, user_items: MatrixLike) -> Floats:
         """Compute factors of images from their labels, without changing the model.
 
         Parameters
@@ -766,7 +814,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         factors = self._fold_in_rows(_validation.canonical(rows, "recalculate_user"))
         return factors[0] if isinstance(userid, int) else factors
 
-    def recalculate_item(self, itemid, item_users) -> np.ndarray:
+    def recalculate_item(self, itemid: IdsLike, item_users: MatrixLike) -> Floats:
         """Compute factors of labels from the images that have them, without changing the model.
 
         As in the training, a label is compared as the positive of each of its images, with labels
@@ -791,7 +839,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         factors = self._fold_in_labels(ids, rows, self.user_factors, self._pattern())
         return factors[0] if np.ndim(itemid) == 0 else factors
 
-    def partial_fit_users(self, userids, user_items) -> None:
+    def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
         """Set the factors of images, new ones or such whose labels changed, by fold-in.
 
         Parameters
@@ -818,7 +866,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             self._remember(with_rows(self._pattern(), ids, rows))
         self.user_factors = users
 
-    def partial_fit_items(self, itemids, item_users) -> None:
+    def partial_fit_items(self, itemids: IdsLike, item_users: MatrixLike) -> None:
         """Set the factors of labels, new ones or such whose images changed, by fold-in.
 
         Parameters
@@ -843,8 +891,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         self.item_factors = items
 
     def _labels_and_images(
-        self, itemid, item_users, name: str, argument: str = "itemid"
-    ) -> tuple[np.ndarray, csr_matrix]:
+        self, itemid: IdsLike, item_users: MatrixLike, name: str, argument: str = "itemid"
+    ) -> tuple[NDArray[np.int64], csr_matrix]:
         ids = np.atleast_1d(
             _validation.check_ids(itemid, _validation.MAX_LABELS, argument, "labels")
         )
@@ -854,8 +902,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         return ids, _validation.canonical(rows, name)
 
     def _fold_in_labels(
-        self, ids: np.ndarray, item_users: csr_matrix, users: np.ndarray, known: csr_matrix
-    ) -> np.ndarray:
+        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
+    ) -> Floats:
         trials = self.history_["trials"]
         folded = self._folder().items(
             item_users,
@@ -867,7 +915,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         )
         return folded[:, : users.shape[1]].astype(self.dtype)
 
-    def save(self, file, *, fitted_matrix: bool = True) -> None:
+    def save(self, file: PathLike | BinaryFile, *, fitted_matrix: bool = True) -> None:
         """Save the model in a file that `load` reads, replacing it only when it is whole.
 
         Parameters
@@ -880,7 +928,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         persistence.save(self, file, fitted_matrix=fitted_matrix)
 
     @classmethod
-    def load(cls, fileobj_or_path, *, mmap_mode: str | None = None) -> "VSEens":
+    def load(cls, fileobj_or_path: PathLike | BinaryFile, *, mmap_mode: MmapMode = None) -> "Self":
         """Load a model that `save` wrote. No code from the file is run.
 
         Parameters
