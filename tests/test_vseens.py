@@ -375,3 +375,19 @@ def test_images_take_larger_steps_than_labels(annotations):
     np.testing.assert_array_equal(factors(0.0), initial)
     moved = [np.abs(factors(multiplier) - initial).mean() for multiplier in (1.0, 8.0)]
     assert moved[1] > 5 * moved[0]
+
+
+def test_the_default_rank_scale_follows_labels_and_candidates():
+    def scale(n_labels=1000, **parameters):
+        return VSEens(**parameters)._settings(n_labels).rank_scale
+
+    assert scale() == pytest.approx(1.2 * 1000**-0.2)
+    assert scale(candidates=7) == scale()
+    # fewer candidates come from higher up, more from further down
+    assert scale(candidates=1) == pytest.approx(scale() / 7**0.5)
+    assert scale(candidates=28) == pytest.approx(2 * scale())
+    assert scale(candidates=28, selection="group") == scale(candidates=28)
+    assert scale(candidates=10_000) == scale(n_labels=2) == 1
+    # every one of them is a negative
+    assert scale(candidates=28, loss="softmax") == scale()
+    assert scale(rank_scale=0.2, candidates=1) == 0.2

@@ -73,9 +73,10 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         the image; costs a pass over all labels for every image, to check and to compare.
     rank_scale : float or None, default=None
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
-        lambda. Smaller is harder. None: ``1.2 * n_labels ** -0.2``, 1 at most (.30 of 1,000
-        labels, .12 of 100,000), since the labels that an image might have grow in number more
-        slowly than all labels do.
+        lambda. Smaller is harder. None: ``1.2 * n_labels ** -0.2`` (.30 of 1,000 labels, .12 of
+        100,000), since the labels that an image might have grow in number more slowly than all
+        labels do; times the root of `candidates` over their default where the highest of them is
+        taken, or where there is one; 1 at most.
     refresh_interval : float, default=8.0
         How long the sorted labels are used before they are sorted anew, in units of
         ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
@@ -575,14 +576,19 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 selection = "violator"
             elif self.loss in ("softmax", "sgns") or candidates == 1 or released:
                 selection = "first"
+        usual_candidates = max(2, int(n_labels**0.3))
         if candidates is None:
             candidates = 1
             if selection in ("hardest", "group"):
                 fewest = self.group_size if isinstance(self.group_size, Integral) else 2
-                candidates = max(2, int(fewest), int(n_labels**0.3))
+                candidates = max(int(fewest), usual_candidates)
         rank_scale = self.rank_scale
         if rank_scale is None:
-            rank_scale = min(1.0, 1.2 * n_labels**-0.2)
+            rank_scale = 1.2 * n_labels**-0.2
+            if selection in ("hardest", "group") or (selection, candidates) == ("first", 1):
+                # the highest of few has to come from higher up to be as hard
+                rank_scale *= (candidates / usual_candidates) ** 0.5
+            rank_scale = min(1.0, rank_scale)
         damped_steps = self.damped_steps
         if damped_steps is None:
             damped_steps = not released and _validation.steps_on_pairs(
