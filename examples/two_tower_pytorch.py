@@ -2,13 +2,12 @@
 Negatives for a two-tower model in PyTorch
 ==========================================
 
-`AdaptiveSampler` works on NumPy arrays, so any training loop can draw its negatives from it. Two
+``AdaptiveSampler`` works on NumPy arrays, so any training loop can draw its negatives from it. Two
 small towers learn the keywords of emoji, once with uniform and once with adaptive negatives: the
 same initial weights, batches and number of steps.
 
-Needs PyTorch, which the package itself does not: ``pip install "vseens-rec[torch]"``.
-
-    python examples/two_tower_pytorch.py
+Needs PyTorch, which the package itself does not: ``pip install ".[torch]"``. The documentation
+shows this example without running it.
 """
 
 import numpy as np
@@ -20,6 +19,9 @@ from vseens_rec.datasets import load_emoji
 from vseens_rec.model_selection import leave_one_out_split
 
 WIDTH, BATCH, EPOCHS, LEARNING_RATE = 64, 256, 60, 0.005
+
+# %%
+# A tower is an embedding and a layer on top of it.
 
 
 class Tower(torch.nn.Module):
@@ -40,6 +42,12 @@ class Tower(torch.nn.Module):
     def all(self):
         """Outputs for every id, as NumPy."""
         return self(torch.arange(self.embedding.num_embeddings)).numpy()
+
+
+# %%
+# The training loop. The sampler sees what the towers put out: the outputs for all labels when it is
+# refreshed, and those for the images of a batch when it draws. ``exclude`` keeps it from the
+# positives.
 
 
 def train(matrix, make_sampler):
@@ -68,21 +76,17 @@ def train(matrix, make_sampler):
     return images.all(), labels.all()
 
 
-def main():
-    train_part, test_part = leave_one_out_split(load_emoji().matrix, random_state=0)
-    samplers = {
-        "uniform negatives": lambda factors: UniformSampler(len(factors), random_state=0),
-        "adaptive negatives": lambda factors: AdaptiveSampler(
-            factors, rank_scale=0.1, random_state=0
-        ),
-    }
-    for name, make_sampler in samplers.items():
-        # the towers' outputs are factors: recommending and measuring take them as they are
-        model = VSEens()
-        model.user_factors, model.item_factors = train(train_part, make_sampler)
-        found = ranking_metrics_at_k(model, train_part, test_part, K=10, show_progress=False)
-        print(f"{name:20} Recall@10 {found['precision']:.3f}   NDCG@10 {found['ndcg']:.3f}")
+# %%
+# The towers' outputs are factors: a model takes them as they are, and recommends and is measured
+# with them.
 
-
-if __name__ == "__main__":
-    main()
+train_part, test_part = leave_one_out_split(load_emoji().matrix, random_state=0)
+samplers = {
+    "uniform negatives": lambda factors: UniformSampler(len(factors), random_state=0),
+    "adaptive negatives": lambda factors: AdaptiveSampler(factors, rank_scale=0.1, random_state=0),
+}
+for name, make_sampler in samplers.items():
+    model = VSEens()
+    model.user_factors, model.item_factors = train(train_part, make_sampler)
+    found = ranking_metrics_at_k(model, train_part, test_part, K=10, show_progress=False)
+    print(f"{name:20} Recall@10 {found['precision']:.3f}   NDCG@10 {found['ndcg']:.3f}")
