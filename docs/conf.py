@@ -49,8 +49,9 @@ numpydoc_show_class_members = False
 numpydoc_validation_checks = {
     "GL01", "GL03", "GL05", "GL06", "GL07", "GL10",
     "SS01", "SS02", "SS03", "SS04", "SS05",
-    "PR02", "PR03", "PR04", "PR05", "PR06", "PR07", "PR08", "PR09", "PR10",
-    "RT04", "RT05",
+    "PR01", "PR02", "PR03", "PR04", "PR05", "PR06", "PR07", "PR08", "PR09", "PR10",
+    "RT01", "RT03", "RT04", "RT05",
+    "YD01",
 }  # fmt: skip
 
 doctest_global_setup = """

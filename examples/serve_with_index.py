@@ -3,7 +3,7 @@ Serve with an approximate index
 ===============================
 
 Recommending is a search for the largest inner products of an image's factors with those of the
-labels. With many labels an index finds almost all of them in a fraction of the time, and it needs
+labels. An index looks at a part of the labels, so it is faster and misses some of them. It needs
 nothing but the factors: the bias of a label is a column of them.
 
 Needs faiss, which the package itself does not: ``pip install faiss-cpu``.
@@ -88,7 +88,8 @@ for nprobe in cells:
     print(f"{nprobe:5}{shares[-1]:20.1%}{milliseconds:12.2f}")
 
 # %%
-# Points are labelled by the cells that a query looks into.
+# Points are labelled by the cells that a query looks into. ``recommend`` is so fast for 40,000
+# labels that a search which misses nothing takes longer.
 
 figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
 axes.plot(times, shares, "o-", color="#0072B2")
@@ -103,7 +104,7 @@ axes.set(xscale="log", xlabel="milliseconds a query, one thread", ylabel="share 
 axes.xaxis.set_major_formatter("{x:g}")
 axes.yaxis.set_major_formatter("{x:.0%}")
 axes.margins(y=0.12)
-axes.set_title(f"A few of {max(cells)} cells hold nearly all of the exact lists")
+axes.set_title(f"Fewer of the {max(cells)} cells: less time, and less of the exact lists")
 axes.spines[["top", "right"]].set_visible(False)
 if options.out:
     figure.savefig(options.out, dpi=120)

@@ -30,12 +30,12 @@ for candidates, colour, style in ((None, BLACK, "o-"), (1, BLUE, "s--")):
     label = "one candidate" if candidates else "hardest of 8, the default"
     axes.plot(SCALES, found.mean(axis=1), style, color=colour, label=label)
     axes.plot(SCALES, found, style[0], color=colour, markersize=3, alpha=0.5)
-default = min(1, 1.2 * train.shape[1] ** -0.2)
-axes.axvline(default, color="grey", linewidth=0.8)
-axes.annotate(
-    f"default, {default:.2f}", (default, 0.02), (4, 0), xycoords=("data", "axes fraction"),
-    textcoords="offset points", color="dimgrey",
-)  # fmt: skip
+    default = 1.2 * train.shape[1] ** -0.2 / (8**0.5 if candidates else 1)
+    axes.axvline(default, color=colour, linewidth=0.8)
+    axes.annotate(
+        f"default, {default:.2f}", (default, 0.02), (4, 0), xycoords=("data", "axes fraction"),
+        textcoords="offset points", color=colour,
+    )  # fmt: skip
 axes.set(
     xscale="log",
     xlabel="rank_scale",
@@ -43,4 +43,4 @@ axes.set(
     title="One candidate wants a smaller scale than the hardest of several",
 )
 axes.set_xticks(SCALES, [f"{s:g}" for s in SCALES])
-axes.legend(loc="lower center")
+axes.legend(loc="lower right", bbox_to_anchor=(1, 0.1))
