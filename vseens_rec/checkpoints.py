@@ -56,6 +56,13 @@ class Checkpoint:
     every : int, default=1
         Epochs from one writing to the next.
 
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file, with its suffix.
+    every : int
+        As it was given.
+
     Examples
     --------
     >>> import os, tempfile
@@ -76,7 +83,18 @@ class Checkpoint:
         return f"Checkpoint({str(self.path)!r}, every={self.every})"
 
     def remove(self) -> None:
-        """Delete the file, if there is one."""
+        """Delete the file, if there is one, so that the next training starts afresh.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from vseens_rec import Checkpoint
+        >>> checkpoint = Checkpoint(os.path.join(tempfile.mkdtemp(), "training"))
+        >>> _ = checkpoint.path.write_bytes(b"of another training")
+        >>> checkpoint.remove()
+        >>> checkpoint.path.exists()
+        False
+        """
         with suppress(FileNotFoundError):
             self.path.unlink()
 

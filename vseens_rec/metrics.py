@@ -240,6 +240,11 @@ def ranking_scorer(*metrics: str) -> "RankingScorer":
         several figures of one model: ``GridSearchCV(..., scoring=ranking_scorer("ndcg@10",
         "recall@10"), refit="ndcg@10")``.
 
+    Raises
+    ------
+    ValueError
+        No metric is named, or one is not known.
+
     Examples
     --------
     >>> from sklearn.model_selection import KFold, cross_val_score

@@ -168,7 +168,35 @@ class Holdout:
     def split(
         self, X: Any, y: MatrixLike | None = None, groups: object = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Yield the one pair of row numbers for training and scoring: all, twice."""
+        """Yield the one pair of row numbers for training and scoring: all, twice.
+
+        Parameters
+        ----------
+        X : sparse matrix or ndarray of shape (n_images, n_labels)
+            What is learned from; only its number of rows matters.
+        y : sparse matrix or array-like of shape (n_images, n_labels)
+            The labels held out of `X`.
+        groups : object, default=None
+            Ignored.
+
+        Yields
+        ------
+        train, test : ndarray of int of shape (n_images,)
+            All rows, both times.
+
+        Raises
+        ------
+        ValueError
+            `y` is not a matrix.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec.model_selection import Holdout
+        >>> X, held_out = np.array([[1, 0], [1, 0]]), np.array([[0, 1], [0, 0]])
+        >>> [(train.tolist(), test.tolist()) for train, test in Holdout().split(X, held_out)]
+        [([0, 1], [0, 1])]
+        """
         if not _validation.is_matrix(y):
             raise ValueError(
                 "Holdout needs the matrix of held-out labels: search.fit(X_train, y=X_held_out), "
@@ -178,7 +206,24 @@ class Holdout:
         yield rows, rows
 
     def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
-        """Return 1."""
+        """Return the number of splits, which is 1.
+
+        Parameters
+        ----------
+        X, y, groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        int
+            1, always.
+
+        Examples
+        --------
+        >>> from vseens_rec.model_selection import Holdout
+        >>> Holdout().get_n_splits()
+        1
+        """
         return 1
 
 

@@ -66,7 +66,7 @@ class NamedModel:
 
     @classmethod
     def of(cls, model: Any, annotations: Annotations, **arguments: Any) -> "Self":
-        """Fit a model to what a reader returned.
+        r"""Fit a model to what a reader returned.
 
         Parameters
         ----------
@@ -76,6 +76,23 @@ class NamedModel:
             Matrix and names.
         **arguments
             Of the model's ``fit``.
+
+        Returns
+        -------
+        NamedModel
+            With the fitted model and the names of the annotations.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from vseens_rec import NamedModel, Popularity
+        >>> from vseens_rec.datasets import read_pairs
+        >>> path = os.path.join(tempfile.mkdtemp(), "tags.txt")
+        >>> with open(path, "w") as file:
+        ...     _ = file.write("a.jpg sky\nb.jpg sky\nb.jpg sea\n")
+        >>> named = NamedModel.of(Popularity(), read_pairs(path), show_progress=False)
+        >>> named.recommend("a.jpg", N=1)[0].tolist()
+        ['sea']
         """
         return cls(model, annotations.image_ids, annotations.labels).fit(
             annotations.matrix, **arguments
@@ -87,7 +104,33 @@ class NamedModel:
         )
 
     def fit(self, X: Any, *args: Any, **arguments: Any) -> "Self":
-        """Fit the model to a matrix whose rows and columns are those named."""
+        """Fit the model to a matrix whose rows and columns are those named.
+
+        Parameters
+        ----------
+        X : sparse matrix of shape (n_images, n_labels)
+            Row i is the image ``image_ids[i]``, column j the label ``labels[j]``.
+        *args, **arguments
+            Of the model's ``fit``.
+
+        Returns
+        -------
+        NamedModel
+            Itself, with the model fitted.
+
+        Raises
+        ------
+        ValueError
+            The shape of `X` is not that of the names, or the model's ``fit`` refuses it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import NamedModel, Popularity
+        >>> named = NamedModel(Popularity(), ["a.jpg", "b.jpg"], ["sky", "sea"])
+        >>> named.fit(np.array([[1, 0], [1, 1]]), show_progress=False)
+        NamedModel(Popularity(), 2 images, 2 labels)
+        """
         self._check_sizes(X.shape, "X")
         self.model.fit(X, *args, **arguments)
         return self
@@ -125,6 +168,18 @@ class NamedModel:
         ------
         KeyError
             An id or a name is not known.
+
+        Examples
+        --------
+        >>> from vseens_rec import NamedModel, VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> emoji = load_emoji()
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> named = NamedModel(model, emoji.images, emoji.labels)
+        >>> named = named.fit(emoji.matrix, show_progress=False)
+        >>> labels, scores = named.recommend(emoji.images[:2], N=3, filter_labels=["face"])
+        >>> labels.shape, bool((labels == "face").any())
+        ((2, 3), False)
         """
         if labels is not None:
             arguments["items"] = self._numbers(list(labels), self._labels, "label")
@@ -143,11 +198,33 @@ class NamedModel:
         Parameters
         ----------
         labels : iterable of hashable
-            Names of its labels.
+            Names of its labels, which are not recommended.
         N : int, default=10
             Length of the list.
         **arguments
             Of the model's ``recommend``.
+
+        Returns
+        -------
+        labels, scores : ndarray of shape (N,)
+            Names and scores; None and -inf where there are no more.
+
+        Raises
+        ------
+        KeyError
+            A name is not known.
+
+        Examples
+        --------
+        >>> from vseens_rec import NamedModel, VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> emoji = load_emoji()
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> named = NamedModel(model, emoji.images, emoji.labels)
+        >>> named = named.fit(emoji.matrix, show_progress=False)
+        >>> labels, scores = named.recommend_from(["cat", "smile"], N=3)
+        >>> labels.shape, "cat" in labels or "smile" in labels
+        ((3,), False)
         """
         numbers = np.unique(self._numbers(list(labels), self._labels, "label"))
         row = csr_matrix(
@@ -158,13 +235,77 @@ class NamedModel:
         return self._named(found, self.labels), scores
 
     def similar_labels(self, label: Names, N: int = 10, **arguments: Any) -> NamedRanking:
-        """Find the labels that are most like a label, or each of several; the first is itself."""
+        """Find the labels that are most like a label, or each of several.
+
+        Parameters
+        ----------
+        label : hashable, or list or array of them
+            A name, or several.
+        N : int, default=10
+            Length of the lists.
+        **arguments
+            Of the model's ``similar_items``.
+
+        Returns
+        -------
+        labels, scores : ndarray of shape (N,) or (n, N)
+            Names, the label itself first, and cosines; None and -inf where there are no more.
+
+        Raises
+        ------
+        KeyError
+            A name is not known.
+
+        Examples
+        --------
+        >>> from vseens_rec import NamedModel, VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> emoji = load_emoji()
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> named = NamedModel(model, emoji.images, emoji.labels)
+        >>> named = named.fit(emoji.matrix, show_progress=False)
+        >>> labels, cosines = named.similar_labels("cat", N=3)
+        >>> str(labels[0]), cosines.shape
+        ('cat', (3,))
+        """
         numbers = self._numbers(label, self._labels, "label")
         found, scores = self.model.similar_items(numbers, N=N, **arguments)
         return self._named(found, self.labels), scores
 
     def similar_images(self, image: Names, N: int = 10, **arguments: Any) -> NamedRanking:
-        """Find the images that are most like an image, or each of several; the first is itself."""
+        """Find the images that are most like an image, or each of several.
+
+        Parameters
+        ----------
+        image : hashable, or list or array of them
+            An id, or several.
+        N : int, default=10
+            Length of the lists.
+        **arguments
+            Of the model's ``similar_users``.
+
+        Returns
+        -------
+        image_ids, scores : ndarray of shape (N,) or (n, N)
+            Ids, the image itself first, and cosines; None and -inf where there are no more.
+
+        Raises
+        ------
+        KeyError
+            An id is not known.
+
+        Examples
+        --------
+        >>> from vseens_rec import NamedModel, VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> emoji = load_emoji()
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> named = NamedModel(model, emoji.images, emoji.labels)
+        >>> named = named.fit(emoji.matrix, show_progress=False)
+        >>> images, cosines = named.similar_images(emoji.images[25], N=3)
+        >>> bool(images[0] == emoji.images[25]), cosines.shape
+        (True, (3,))
+        """
         numbers = self._numbers(image, self._images, "image")
         found, scores = self.model.similar_users(numbers, N=N, **arguments)
         return self._named(found, self.image_ids), scores

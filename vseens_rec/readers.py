@@ -41,9 +41,9 @@ Row: TypeAlias = tuple[int, list[Any]]
 
 
 class Annotations(NamedTuple):
-    """A matrix to fit, and what its rows and columns stand for.
+    """A matrix to fit, and what its rows and columns stand for; what readers return.
 
-    Attributes
+    Parameters
     ----------
     matrix : csr_matrix of float32 of shape (n_images, n_labels)
         A value > 0 where the image has the label.
@@ -51,6 +51,16 @@ class Annotations(NamedTuple):
         The id of every row.
     labels : ndarray of shape (n_labels,)
         The id or name of every column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_matrix
+    >>> from vseens_rec.datasets import Annotations
+    >>> read = Annotations(csr_matrix([[1, 1]]), np.array(["a.jpg"]), np.array(["sea", "sky"]))
+    >>> matrix, image_ids, labels = read
+    >>> matrix is read.matrix, labels[matrix[0].indices].tolist()
+    (True, ['sea', 'sky'])
     """
 
     matrix: csr_matrix
@@ -347,7 +357,7 @@ def read_openimages(
     descriptions: PathLike | None = None,
     malformed: str = "raise",
 ) -> Annotations:
-    """Read image-level labels of Open Images.
+    r"""Read image-level labels of Open Images.
 
     Parameters
     ----------
@@ -365,6 +375,23 @@ def read_openimages(
     -------
     Annotations
         Images whose labels are all left out keep an empty row. Labels of the same name are one.
+
+    Raises
+    ------
+    ValueError
+        A line is malformed, or a file lacks one of the columns.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from vseens_rec.datasets import read_openimages
+    >>> path = os.path.join(tempfile.mkdtemp(), "labels.csv")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("ImageID,Source,LabelName,Confidence\n")
+    ...     _ = file.write("00a1,verification,/m/01yrx,1\n00b2,verification,/m/01yrx,0\n")
+    >>> read = read_openimages(path)
+    >>> read.matrix.toarray().tolist(), list(read.image_ids), list(read.labels)
+    ([[1.0], [0.0]], ['00a1', '00b2'], ['/m/01yrx'])
     """
     names = {}
     if descriptions is not None:
@@ -408,6 +435,19 @@ def read_coco(paths: Paths) -> Annotations:
     ------
     ValueError
         A file is no such JSON, or an annotation names an image or a category that is not listed.
+
+    Examples
+    --------
+    >>> import json, os, tempfile
+    >>> from vseens_rec.datasets import read_coco
+    >>> path = os.path.join(tempfile.mkdtemp(), "instances.json")
+    >>> content = {"images": [{"id": 9}, {"id": 7}], "categories": [{"id": 1, "name": "cat"}],
+    ...            "annotations": [{"image_id": 7, "category_id": 1}]}
+    >>> with open(path, "w") as file:
+    ...     json.dump(content, file)
+    >>> read = read_coco(path)
+    >>> read.matrix.toarray().tolist(), read.image_ids.tolist(), list(read.labels)
+    ([[0.0], [1.0]], [9, 7], ['cat'])
     """
     images, found = _Numbering(), []
     categories: dict[int, str] = {}
@@ -442,7 +482,7 @@ def read_coco(paths: Paths) -> Annotations:
 
 
 def read_nus_wide_labels(paths: Paths) -> Annotations:
-    """Read the concepts of NUS-WIDE: a file a concept, and in it a 0 or 1 for every image.
+    r"""Read the concepts of NUS-WIDE: a file a concept, and in it a 0 or 1 for every image.
 
     Parameters
     ----------
@@ -459,6 +499,19 @@ def read_nus_wide_labels(paths: Paths) -> Annotations:
     ------
     ValueError
         A line is neither 0 nor 1, or the files differ in length.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from vseens_rec.datasets import read_nus_wide_labels
+    >>> folder = tempfile.mkdtemp()
+    >>> paths = [os.path.join(folder, f"Labels_{name}.txt") for name in ("animal", "sky")]
+    >>> for path, lines in zip(paths, ["1\n0\n", "1\n1\n"]):
+    ...     with open(path, "w") as file:
+    ...         _ = file.write(lines)
+    >>> read = read_nus_wide_labels(paths)
+    >>> read.matrix.toarray().tolist(), list(read.labels)
+    ([[1.0, 1.0], [0.0, 1.0]], ['animal', 'sky'])
     """
     rows, columns, names, length = [], [], [], None
     for column, path in enumerate(_paths(paths)):
@@ -487,7 +540,7 @@ def read_nus_wide_labels(paths: Paths) -> Annotations:
 def read_nus_wide_tags(
     path: PathLike, *, vocabulary: Iterable[str] | None = None, malformed: str = "raise"
 ) -> Annotations:
-    """Read the tags of NUS-WIDE: ``All_Tags.txt``, an image id and its tags a line.
+    r"""Read the tags of NUS-WIDE: ``All_Tags.txt``, an image id and its tags a line.
 
     Parameters
     ----------
@@ -502,6 +555,22 @@ def read_nus_wide_tags(
     -------
     Annotations
         Rows are all images, with tags or without.
+
+    Raises
+    ------
+    ValueError
+        A line is malformed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from vseens_rec.datasets import read_nus_wide_tags
+    >>> path = os.path.join(tempfile.mkdtemp(), "All_Tags.txt")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("702409954 sky sea\n2124494179 sea\n")
+    >>> read = read_nus_wide_tags(path, vocabulary=["sea", "sky"])
+    >>> read.matrix.toarray().tolist(), read.image_ids.tolist()
+    ([[1.0, 1.0], [1.0, 0.0]], [702409954, 2124494179])
     """
     kept = None if vocabulary is None else _Numbering(vocabulary)
     pairs = _Pairs(labels=kept)
@@ -525,7 +594,7 @@ def read_nus_wide_tags(
 def read_lightgcn(
     path: PathLike, *, shape: tuple[int, int] | None = None, malformed: str = "raise"
 ) -> csr_matrix:
-    """Read a ``train.txt`` or ``test.txt`` as LightGCN has them: a user and its items a line.
+    r"""Read a ``train.txt`` or ``test.txt`` as LightGCN has them: a user and its items a line.
 
     Parameters
     ----------
@@ -541,6 +610,21 @@ def read_lightgcn(
     -------
     csr_matrix of float32 of shape (n_users, n_items)
         Users without items have empty rows.
+
+    Raises
+    ------
+    ValueError
+        A line is malformed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from vseens_rec.datasets import read_lightgcn
+    >>> path = os.path.join(tempfile.mkdtemp(), "train.txt")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("0 0 2\n1 1\n")
+    >>> read_lightgcn(path).toarray().tolist()
+    [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
     """
     rows, columns = array("q"), array("q")
     n_users = 0

@@ -131,15 +131,34 @@ class FactorRecommender(MatrixFactorizationBase):
             Labels, the best first. Where fewer than N are left, the rest is -1. With `items`:
             min(N, len(items)) columns, those the image has already last.
         scores : ndarray of float32 of the same shape
-            Their scores, -inf where the id is -1.
+            Their scores, products of factors; -inf where the id is -1.
 
         Raises
         ------
         IndexError
             An id is out of range.
+        TypeError
+            An id or `N` is not an integer.
         ValueError
-            `user_items` has the wrong shape, `N` is below 1, or `items` is empty or given with
-            `filter_items`.
+            `user_items` has the wrong shape, or is left out and the model was saved without the
+            fitted matrix; `N` is below 1; `items` is empty or given with `filter_items`.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> ids, scores = model.recommend([25, 26], N=3)
+        >>> ids.shape, bool((scores[:, :-1] >= scores[:, 1:]).all())
+        ((2, 3), True)
+
+        An image that the model does not have, by its labels:
+
+        >>> ids, scores = model.recommend(0, X[25] + X[26], N=3, recalculate_user=True)
+        >>> ids.shape
+        (3,)
         """
         check_is_fitted(self)
         n_images, n_labels = len(self.user_factors), len(self.item_factors)
@@ -189,11 +208,12 @@ class FactorRecommender(MatrixFactorizationBase):
         itemid : int or array-like of int of shape (n,)
             Column numbers of labels.
         N : int, default=10
-            Length of the lists.
+            Length of the lists; fewer where fewer labels are compared.
         recalculate_item : bool, default=False
-            Use factors computed from `item_users` instead of the learned ones.
+            Use factors computed from `item_users` (by `VSEens.recalculate_item`) instead of the
+            learned ones. `itemid` may then be of a label that the model does not have.
         item_users : sparse matrix of shape (1 or n, n_images), optional
-            The images that have each label.
+            The images that have each label. Needed with `recalculate_item`.
         filter_items : array-like of int, optional
             Labels to leave out.
         items : array-like of int, optional
@@ -205,6 +225,25 @@ class FactorRecommender(MatrixFactorizationBase):
             The most similar labels and their cosines, padded with -1 and -inf. A label that is
             computed anew stands for itself in the comparison. A label that is compared comes
             first in its own list, however many have the same factors.
+
+        Raises
+        ------
+        IndexError
+            An id is out of range.
+        ValueError
+            `N` is below 1, `items` is empty or given with `filter_items`, or `item_users` is
+            missing or has the wrong shape.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> ids, cosines = model.similar_items([7, 9], N=3)
+        >>> ids.shape, ids[:, 0].tolist()
+        ((2, 3), [7, 9])
         """
         check_is_fitted(self)
         n_labels = len(self.item_factors)
@@ -236,7 +275,7 @@ class FactorRecommender(MatrixFactorizationBase):
         userid : int or array-like of int of shape (n,)
             Row numbers of images.
         N : int, default=10
-            Length of the lists.
+            Length of the lists; fewer where fewer images are compared.
         filter_users : array-like of int, optional
             Images to leave out.
         users : array-like of int, optional
@@ -247,6 +286,24 @@ class FactorRecommender(MatrixFactorizationBase):
         ids, scores : ndarray of int32, ndarray of float32, of shape (N,) or (n, N)
             The most similar images and their cosines, padded with -1 and -inf. An image that is
             compared comes first in its own list.
+
+        Raises
+        ------
+        IndexError
+            An id is out of range.
+        ValueError
+            `N` is below 1, or `users` is empty or given with `filter_users`.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> ids, cosines = model.similar_users(25, N=3, users=range(20, 30))
+        >>> int(ids[0]), bool(abs(cosines[0] - 1) < 1e-5)
+        (25, True)
         """
         check_is_fitted(self)
         userid = _validation.check_ids(userid, len(self.user_factors), "userid", "images")

@@ -74,7 +74,19 @@ class _SamplerObject:
         self._num_threads = num_threads
 
     def refresh(self, item_factors: ArrayLike) -> None:
-        """Do nothing: this sampler does not depend on the factors."""
+        """Do nothing: this sampler does not depend on the factors.
+
+        Parameters
+        ----------
+        item_factors : array-like of float of shape (n_labels, n_factors)
+            Not read, so that a training loop can call this whatever the sampler is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import UniformSampler
+        >>> UniformSampler(5, random_state=0).refresh(np.ones((5, 3)))
+        """
 
     def sample(
         self, user_factors: ArrayLike, size: int, exclude: MatrixLike | None = None
@@ -97,6 +109,11 @@ class _SamplerObject:
         -------
         ndarray of int32 of shape (n, size)
             Labels; -1 for rows that exclude every label.
+
+        Raises
+        ------
+        ValueError
+            `size` is below 1, or `user_factors` or `exclude` has the wrong shape.
 
         Examples
         --------
@@ -131,6 +148,18 @@ class _SamplerObject:
         -------
         ndarray of float64 of shape (n, n_labels)
             Rows sum to 1, or to 0 where every label is excluded.
+
+        Raises
+        ------
+        ValueError
+            `user_factors` or `exclude` has the wrong shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import PopularitySampler
+        >>> PopularitySampler([1, 3, 4], exponent=1).probability(np.ones((1, 2))).tolist()
+        [[0.125, 0.375, 0.5]]
         """
         users, indptr, indices = self._arguments(user_factors, exclude)
         out = np.empty((len(users), self.n_labels), dtype=np.float64)
@@ -182,6 +211,27 @@ class _FactorSampler(_SamplerObject):
         item_factors : array-like of float of shape (n_labels, n_factors)
             Of the same shape as before. float32 in C order, whose rows are multiples of 64 bytes,
             is read in place; the exact sampler then sees later changes of the array, too.
+
+        Raises
+        ------
+        ValueError
+            The shape is another one.
+
+        Notes
+        -----
+        The adaptive sampler sorts the labels by every factor here. `VSEens` does it once in
+        ``refresh_interval * n_labels * ln(n_labels)`` pairs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import AdaptiveSampler
+        >>> items = np.random.default_rng(0).normal(size=(100, 4))
+        >>> sampler = AdaptiveSampler(items, rank_scale=0.01, random_state=0)
+        >>> sampler.refresh(-items)
+        >>> best = int((-items[:, 0]).argmax())
+        >>> bool(sampler.probability(np.eye(4)[:1])[0].argmax() == best)
+        True
         """
         items = _validation.check_factors(item_factors, self._columns, "item_factors")
         if len(items) != self.n_labels:
@@ -242,6 +292,16 @@ class ExactSampler(_FactorSampler):
         Seed.
     num_threads : int, default=0
         Upper limit of the threads; 0: all processors of the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vseens_rec import ExactSampler
+    >>> rng = np.random.default_rng(0)
+    >>> items, users = rng.normal(size=(100, 4)), rng.normal(size=(2, 4))
+    >>> law = ExactSampler(items, rank_scale=0.02, random_state=0).probability(users)
+    >>> bool((law.argmax(axis=1) == (users @ items.T).argmax(axis=1)).all())
+    True
     """
 
     _kind = "exact"
@@ -258,6 +318,14 @@ class UniformSampler(_SamplerObject):
         Seed.
     num_threads : int, default=0
         Upper limit of the threads; 0: all processors of the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vseens_rec import UniformSampler
+    >>> sampler = UniformSampler(4, random_state=0)
+    >>> sampler.probability(np.ones((1, 2)), exclude=np.array([[1, 0, 0, 1]])).tolist()
+    [[0.0, 0.5, 0.5, 0.0]]
     """
 
     def __init__(
@@ -277,11 +345,22 @@ class PopularitySampler(_SamplerObject):
     popularity : array-like of float of shape (n_labels,)
         How often every label occurs; >= 0 and not all 0.
     exponent : float, default=0.75
-        The power.
+        The power; 0.75 is that of word2vec (Mikolov et al., NIPS 2013).
     random_state : int, RandomState, Generator or None, default=None
         Seed.
     num_threads : int, default=0
         Upper limit of the threads; 0: all processors of the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vseens_rec import PopularitySampler
+    >>> from vseens_rec.datasets import load_emoji
+    >>> X = load_emoji().matrix
+    >>> sampler = PopularitySampler(X.getnnz(axis=0), random_state=0)
+    >>> drawn = sampler.sample(np.ones((2, 1)), size=100, exclude=X[:2])
+    >>> bool(np.isin(drawn[0], X[0].indices).any())
+    False
     """
 
     def __init__(

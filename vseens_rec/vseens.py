@@ -207,6 +207,11 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     --------
     implicit.bpr.BayesianPersonalizedRanking : The interface this class follows.
 
+    Notes
+    -----
+    Images and labels are asked for by their row and column numbers, from 0 (`NamedModel` has names
+    for them). Before `fit`, methods that need factors raise `sklearn.exceptions.NotFittedError`.
+
     References
     ----------
     .. [1] G. Guo, S. Zhai, F. Yuan, Y. Liu and X. Wang, VSE-ens: Visual-Semantic Embeddings with
@@ -327,16 +332,29 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         the image factors of the training, and tunes ``rank_scale`` (its lambda) between 0.001
         and 1 for every data set.
 
+        Parameters
+        ----------
+        **parameters
+            Parameters of the class that take the place of the paper's, `rank_scale` above all,
+            which is 0.01 otherwise.
+
         Returns
         -------
         VSEens
-            Not fitted.
+            Not fitted. Called on a preset: that preset, with those of these values that it
+            takes.
+
+        Raises
+        ------
+        TypeError
+            The class has no parameter of that name.
 
         Examples
         --------
         >>> from vseens_rec import VSEens
-        >>> VSEens.paper(rank_scale=0.1).loss
-        'hinge'
+        >>> model = VSEens.paper(rank_scale=0.1)
+        >>> model.loss, model.use_bias, model.rank_scale
+        ('hinge', False, 0.1)
         """
         setting: dict[str, Any] = {
             "factors": 100,
@@ -414,7 +432,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             Called after every epoch as ``callback(epoch, elapsed, correct, skipped)``: number of
             the epoch from 0, its seconds, pairs whose positive scored above the negative, and
             pairs for which no negative was found.
-        user_items : sparse matrix or array-like
+        user_items : sparse matrix or array-like of shape (n_images, n_labels)
             `X`, under implicit's name for it.
         checkpoint : vseens_rec.Checkpoint or None, default=None
             A file that the training is written to as it goes on, and goes on from if it is there.
@@ -427,8 +445,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Raises
         ------
         ValueError
-            `X` is not a 2-d matrix of finite values >= 0 with a positive among them, or a
-            parameter is out of range.
+            `X` is not a 2-d matrix of finite values >= 0 with a positive among them, a parameter
+            is out of range, parameters contradict each other, or `checkpoint` is of another
+            training.
         implicit.recommender_base.ModelFitError
             The factors diverged; the model is then as it was before the call.
         KeyboardInterrupt, or what `callback` or the writing of `checkpoint` raises
@@ -439,6 +458,17 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         -----
         implicit.utils.ParameterWarning
             `X` is sparse, but neither CSR nor CSC.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(load_emoji().matrix, show_progress=False)
+        >>> model.user_factors.shape, model.item_factors.shape
+        ((1881, 9), (1151, 9))
+        >>> model.n_iter_, len(model.history_["loss"])
+        (2, 2)
         """
         if X is None:
             X = user_items
@@ -665,7 +695,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Returns
         -------
         ndarray of shape (n_images, factors + use_bias)
-            Factors. Those of images without a label are zero, so that labels rank by their biases.
+            Factors, of the type `dtype`. Those of images without a label are zero, but for the 1
+            of the bias, so that labels rank by their biases.
 
         Raises
         ------
@@ -678,11 +709,11 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         >>> from vseens_rec import VSEens
         >>> from vseens_rec.datasets import load_emoji
         >>> matrix = load_emoji().matrix
-        >>> model = VSEens(factors=16, iterations=5, random_state=0)
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
         >>> model = model.fit(matrix[100:], show_progress=False)
         >>> new = model.transform(matrix[:100])
         >>> new.shape, bool((new[:3] == model.transform(matrix[:3])).all())
-        ((100, 17), True)
+        ((100, 9), True)
         """
         check_is_fitted(self)
         return self._fold_in_rows(_validation.check_new_rows(self, X))
@@ -713,6 +744,16 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         See Also
         --------
         vseens_rec.metrics.ranking_scorer : The same with other measures.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> from vseens_rec.model_selection import leave_one_out_split
+        >>> train, held_out = leave_one_out_split(load_emoji().matrix, random_state=0)
+        >>> model = VSEens(factors=8, iterations=10, random_state=0, num_threads=1)
+        >>> model.fit(train, show_progress=False).score(train, held_out) > 0.05
+        True
         """
         check_is_fitted(self)
         _validation.check_features(self, X)
@@ -720,6 +761,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
 
     def factors_of(self, matrix: csr_matrix, rows: NDArray[np.integer[Any]]) -> Floats:
         """Return the factors of some rows of a matrix: learned, if it is the matrix of the fit.
+
+        `score` and `vseens_rec.metrics.ranking_scorer` ask this of a model.
 
         Parameters
         ----------
@@ -731,6 +774,19 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Returns
         -------
         ndarray of shape (len(rows), factors + use_bias)
+            The learned factors, or those of `transform` for any other matrix.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> factors = model.factors_of(X, np.array([3, 5]))
+        >>> bool((factors == model.user_factors[[3, 5]]).all())
+        True
         """
         if (
             "_liked_indptr" in self.__dict__
@@ -812,6 +868,22 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         -------
         ndarray of shape (factors + use_bias,) or (n, factors + use_bias)
             As by `transform`.
+
+        Raises
+        ------
+        ValueError
+            `user_items` has the wrong shape or negative values.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> factors = model.recalculate_user(0, X[25])
+        >>> factors.shape, bool((factors == model.transform(X[25])[0]).all())
+        ((9,), True)
         """
         check_is_fitted(self)
         userid = _validation.check_ids(userid, np.iinfo(np.int32).max, "userid", "images")
@@ -839,6 +911,22 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         -------
         ndarray of shape (factors + use_bias,) or (n, factors + use_bias)
             Factors; zero for a label that no image has.
+
+        Raises
+        ------
+        ValueError
+            `item_users` has the wrong shape or negative values, or the model was saved without
+            the fitted matrix.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> model.recalculate_item([7, 9], X.T.tocsr()[[7, 9]]).shape
+        (2, 9)
         """
         check_is_fitted(self)
         ids, rows = self._labels_and_images(itemid, item_users, "recalculate_item")
@@ -856,6 +944,22 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         user_items : sparse matrix of shape (n, n_labels)
             All labels of each image. They take the place of those that the model remembers, which
             `recommend` filters.
+
+        Raises
+        ------
+        ValueError
+            A number comes twice, or `user_items` has the wrong shape or negative values.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> model.partial_fit_users([1881, 1882], X[:2])
+        >>> model.user_factors.shape
+        (1883, 9)
         """
         check_is_fitted(self)
         ids = np.atleast_1d(
@@ -882,6 +986,23 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             that are not given have factors of zero.
         item_users : sparse matrix of shape (n, n_images)
             All images that have each label. They take the place of those that the model remembers.
+
+        Raises
+        ------
+        ValueError
+            A number comes twice, `item_users` has the wrong shape or negative values, or the model
+            was saved without the fitted matrix.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> model.partial_fit_items(1151, X.T.tocsr()[[7]])
+        >>> model.item_factors.shape, model.n_features_in_
+        ((1152, 9), 1152)
         """
         check_is_fitted(self)
         ids, rows = self._labels_and_images(itemids, item_users, "partial_fit_items", "itemids")
@@ -929,7 +1050,21 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         file : str, path-like or binary file object
             A name without the suffix ``.npz`` gets it.
         fitted_matrix : bool, default=True
-            Keep which labels every image has. Without, `recommend` needs ``user_items``.
+            Keep which labels every image has. Without, `recommend` needs ``user_items``, and
+            labels cannot be folded in.
+
+        Examples
+        --------
+        >>> import io
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> file = io.BytesIO()
+        >>> model.save(file)
+        >>> bool((VSEens.load(file).item_factors == model.item_factors).all())
+        True
         """
         persistence.save(self, file, fitted_matrix=fitted_matrix)
 
@@ -954,6 +1089,17 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Raises
         ------
         ValueError
-            The file is not one that `save` wrote, or is damaged.
+            The file is not one that `save` wrote for this class, or is damaged.
+        FileNotFoundError
+            There is no such file.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from vseens_rec import VSEens
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.npz")
+        >>> VSEens(factors=8).save(path)
+        >>> VSEens.load(path)
+        VSEens(factors=8)
         """
         return persistence.load(cls, fileobj_or_path, mmap_mode)
