@@ -2,8 +2,8 @@
 # instruction set: kernel_plain.pyx and its siblings include this file.
 #
 # Callers have checked every argument: shapes agree, ids are in range, factor rows are padded with
-# zeros to a multiple of 16, and n_labels < 2^31. That rows are 64-byte aligned is checked here, once
-# a call, because NumPy does not show it.
+# zeros to a multiple of 16, and n_labels < 2^31. That rows are 64-byte aligned is checked here,
+# once a call, because NumPy does not show it.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel import parallel, prange, threadid
