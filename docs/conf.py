@@ -82,6 +82,7 @@ sphinx_gallery_conf = {
     "notebook_extensions": set(),
     "download_all_examples": False,
     "default_thumb_file": str(Path(__file__).parent / "_static" / "matrix.png"),
+    "remove_config_comments": True,
     "show_signature": False,
     "write_computation_times": False,
 }

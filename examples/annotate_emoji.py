@@ -62,3 +62,5 @@ for glyph in ["🐳", "🎸", "🍕", "🚲", "💔", "🌋"]:
     hidden = set(test[image].indices)
     suggested = [f"{emoji.labels[i]}{'*' if i in hidden else ''}" for i in ids]
     print(f"{glyph}  {', '.join(known)} -> {', '.join(suggested)}")
+
+# sphinx_gallery_thumbnail_path = 'figures/annotate_emoji.png'
