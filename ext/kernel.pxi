@@ -44,7 +44,7 @@ from proposals cimport (
 )
 from rank_table cimport FACTORS_AT_ONCE, MOST_ON_GRID, N_COUNTERS, Sorter, refresh_factors
 from rng cimport Random, below, lower_unit, mix, next_random, random_stream, upper_unit
-from selections cimport GROUP, VIOLATOR, SelectionKind, choose
+from selections cimport FIRST, GROUP, VIOLATOR, SelectionKind, choose
 
 import numpy as np
 from scipy import special
@@ -57,6 +57,10 @@ cdef extern from "simd.h" nogil:
         float step, Py_ssize_t k
     )
     float vr_difference(const float* u, const float* p, const float* n, Py_ssize_t k)
+    float vr_difference_and_reach(
+        const float* u, const float* p, const float* n, const float* learns, float step_u,
+        float step, Py_ssize_t k, float* reach
+    )
     void vr_update(
         float* u, float* p, float* n, const float* learns, float step_u, float step,
         float decay_u, float decay_p, float decay_n, Py_ssize_t k
@@ -73,7 +77,8 @@ cdef extern from "simd.h" nogil:
         Py_ssize_t k
     )
     void vr_scale(float* a, float scale, Py_ssize_t k)
-    void VR_PREFETCH(const void* address)
+    void VR_FETCH_TO_READ(const void* address)
+    void VR_FETCH_TO_WRITE(const void* address)
 
 
 cdef enum:
@@ -83,6 +88,10 @@ cdef enum:
     PAIRS_AT_ONCE = 64
     # and that share them: more in one step would move the image too far
     PAIRS_SHARING = 16
+    # candidates whose rows are on their way from the further caches while one is worked on: those
+    # of one step, but no fewer and no more than so many
+    LEAST_AHEAD = 2
+    MOST_AHEAD = 16
     # steps after which a fold-in needs no more sweeps than a quarter of the most
     FOLD_STEPS = 160
     # rows that a thread takes at a time, at most, and how often it comes for more
@@ -115,6 +124,24 @@ ctypedef struct Counts:
     int64_t negatives
 
 
+# a row of the matrix to train on: its stored positives, or so many drawn from them
+ctypedef struct Row:
+    float* user
+    int64_t begin
+    int64_t end
+    int64_t n_pairs
+    uint64_t number
+
+
+# pairs of one row with the candidates that were drawn for them
+ctypedef struct Block:
+    uint32_t n_pairs
+    uint32_t n_candidates
+    # these and MOST_AHEAD more, so that one can always look ahead
+    uint32_t* labels
+    uint32_t* candidates
+
+
 ctypedef struct Task:
     const Proposal* proposal
     const int64_t* indptr
@@ -145,6 +172,14 @@ ctypedef struct Task:
     bint corrected
     # one set of candidates for the positives of a row that are trained on at once
     bint shares_candidates
+    # the first pairs of a row are drawn before the last steps on the row before
+    bint draws_ahead
+    # so far ahead are rows of positives and of candidates fetched
+    uint32_t pairs_ahead
+    uint32_t candidates_ahead
+    # what a step does to the rows of the labels
+    bint writes_positives
+    bint writes_candidates
     bint measure_cosines
     # steps on a positive and a negative do not overshoot
     bint damped
@@ -162,10 +197,11 @@ ctypedef struct Scratch:
     void* memory
     Drawer drawer
     Random random
-    uint32_t* labels
-    # where the candidates are found, and what was found
+    # what is trained on, and what comes after it
+    Block block
+    Block following
+    # where the candidates are found
     size_t* places
-    uint32_t* candidates
     # of the positives that are trained on at once, and of the candidates
     double* positive_scores
     double* positive_slopes
@@ -197,7 +233,7 @@ cdef bint allocate(
     cdef size_t n_labels = proposal.n_labels, stride = proposal.stride
     cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
     cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
-    cdef size_t[17] sizes
+    cdef size_t[19] sizes
     cdef size_t total = 64, i
     cdef char* place
     sizes[0] = stride * sizeof(float)
@@ -208,8 +244,8 @@ cdef bint allocate(
     sizes[5] = ranked * sizeof(uint32_t)
     sizes[6] = (N_COUNTERS if ranked else 0) * sizeof(uint32_t)
     sizes[7] = (n_labels // 64 + 1) * sizeof(uint64_t)
-    sizes[8] = PAIRS_AT_ONCE * sizeof(uint32_t)
-    sizes[9] = ahead * sizeof(uint32_t)
+    sizes[8] = (PAIRS_AT_ONCE + MOST_AHEAD) * sizeof(uint32_t)
+    sizes[9] = (ahead + MOST_AHEAD) * sizeof(uint32_t)
     sizes[10] = (3 * ahead + 2 * PAIRS_SHARING) * sizeof(double)
     sizes[11] = (n_labels if dense else 0) * sizeof(double)
     sizes[12] = stride * sizeof(float)
@@ -217,7 +253,9 @@ cdef bint allocate(
     sizes[14] = min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t)
     sizes[15] = stride * sizeof(float)
     sizes[16] = ahead * sizeof(size_t)
-    for i in range(17):
+    sizes[17] = sizes[8]
+    sizes[18] = sizes[9]
+    for i in range(19):
         sizes[i] = in_lines(sizes[i])
         total += sizes[i]
     memset(scratch, 0, sizeof(Scratch))
@@ -241,9 +279,9 @@ cdef bint allocate(
     place += sizes[6]
     scratch.drawer.positive = <uint64_t*> place
     place += sizes[7]
-    scratch.labels = <uint32_t*> place
+    scratch.block.labels = <uint32_t*> place
     place += sizes[8]
-    scratch.candidates = <uint32_t*> place
+    scratch.block.candidates = <uint32_t*> place
     place += sizes[9]
     scratch.scores = <double*> place
     scratch.slopes = scratch.scores + ahead
@@ -262,6 +300,10 @@ cdef bint allocate(
     scratch.folded = <float*> place
     place += sizes[15]
     scratch.places = <size_t*> place
+    place += sizes[16]
+    scratch.following.labels = <uint32_t*> place
+    place += sizes[17]
+    scratch.following.candidates = <uint32_t*> place
     scratch.counts.loss.factor = 1.0
     return True
 
@@ -288,23 +330,44 @@ cdef Scratch* allocate_all(
     return scratch
 
 
-# all are proposed before the first is looked up: the tables are larger than the nearest caches
-cdef inline void draw_block(
+# All are proposed before the first is looked up: the tables are larger than the nearest caches.
+cdef inline void propose_all(
+    const Proposal* proposal, Scratch* scratch, const float* user, uint32_t n
+) noexcept nogil:
+    cdef uint32_t j
+    for j in range(n):
+        scratch.places[j] = propose_place(proposal, &scratch.drawer, user, &scratch.random)
+
+
+cdef inline void settle_all(
     const Proposal* proposal, Scratch* scratch, const float* user, bint verify, uint32_t* out,
     uint32_t n
 ) noexcept nogil:
     cdef uint32_t j
     for j in range(n):
-        scratch.places[j] = propose_place(proposal, &scratch.drawer, user, &scratch.random)
-    for j in range(n):
         out[j] = settle_negative(
             proposal, &scratch.drawer, user, verify, &scratch.random, scratch.places[j])
 
 
-cdef inline void prefetch_row(const float* row, uint32_t stride) noexcept nogil:
+cdef inline void fetch_row(const float* row, uint32_t stride, bint to_write) noexcept nogil:
     cdef uint32_t line
-    for line in range(stride // FLOATS_IN_LINE):
-        VR_PREFETCH(row + line * FLOATS_IN_LINE)
+    if to_write:
+        for line in range(stride // FLOATS_IN_LINE):
+            VR_FETCH_TO_WRITE(row + line * FLOATS_IN_LINE)
+    else:
+        # a line that is only read stays in the caches of the other threads
+        for line in range(stride // FLOATS_IN_LINE):
+            VR_FETCH_TO_READ(row + line * FLOATS_IN_LINE)
+
+
+cdef inline void fetch_positive(const Task* task, uint32_t label) noexcept nogil:
+    fetch_row(
+        task.item_factors + <size_t> label * task.stride, task.stride, task.writes_positives)
+
+
+cdef inline void fetch_candidate(const Task* task, uint32_t label) noexcept nogil:
+    fetch_row(
+        task.item_factors + <size_t> label * task.stride, task.stride, task.writes_candidates)
 
 
 cdef inline void normalise(float* row, uint32_t stride) noexcept nogil:
@@ -313,9 +376,10 @@ cdef inline void normalise(float* row, uint32_t stride) noexcept nogil:
         vr_scale(row, <float> 1.0 / <float> sqrt(norm), stride)
 
 
+# reach is that of vr_reach, or below zero where it is not known yet
 cdef inline void step_pair(
     const Task* task, Counts* counts, float* user, uint32_t positive, uint32_t negative,
-    double difference, double weight
+    double difference, double weight, float reach
 ) noexcept nogil:
     cdef float* positive_row = task.item_factors + <size_t> positive * task.stride
     cdef float* negative_row = task.item_factors + <size_t> negative * task.stride
@@ -327,12 +391,13 @@ cdef inline void step_pair(
     counts.correct += difference > 0
     counts.violations += violates
     counts.not_finite += not fabs(difference) < HUGE_VAL
-    if task.damped:
-        loss.slope = damped_slope(
-            &task.loss, loss.slope, difference, vr_reach(
+    if task.damped and loss.slope != 0:
+        if reach < 0:
+            reach = vr_reach(
                 user, positive_row, negative_row, task.learns, task.learning_rate_user,
                 task.learning_rate, task.stride,
-            ))
+            )
+        loss.slope = damped_slope(&task.loss, loss.slope, difference, reach)
     if task.sweeps:
         move = <float> (task.learning_rate_user * loss.slope)
         vr_add_masked(
@@ -361,12 +426,12 @@ cdef inline void step_pair(
 
 cdef inline void step_drawn_pair(
     const Task* task, Scratch* scratch, float* user, uint32_t positive, uint32_t negative,
-    double difference
+    double difference, float reach
 ) noexcept nogil:
     if negative == positive:
         scratch.counts.skipped += 1
     else:
-        step_pair(task, &scratch.counts, user, positive, negative, difference, 1.0)
+        step_pair(task, &scratch.counts, user, positive, negative, difference, 1.0, reach)
 
 
 # positives against the chosen candidates, which are the first n_negatives, all from the values of
@@ -472,7 +537,7 @@ cdef inline void step_violator(
             if task.rank_weights != NULL:
                 rank = (task.proposal.n_labels - 1) // trial
                 weight = task.rank_weights[rank]
-            step_pair(task, counts, user, positive, negative, difference, weight)
+            step_pair(task, counts, user, positive, negative, difference, weight, -1)
             counts.trials += trial
             return
         if task.in_turn:
@@ -481,30 +546,43 @@ cdef inline void step_violator(
     counts.trials += task.max_trials
 
 
+# both arrays go on with what is fetched meanwhile
 cdef inline void step(
     const Task* task, Scratch* scratch, float* user, const uint32_t* positives,
     uint32_t n_positives, uint32_t* candidates
 ) noexcept nogil:
     cdef uint32_t n_negatives = task.candidates, i, j
     cdef bint is_pair = n_positives == 1 and task.loss.kind <= LossKind.WARP
+    cdef float* positive_row
+    cdef float* negative_row
+    cdef float difference, reach = -1
     scratch.counts.pairs += n_positives
     if task.selection == VIOLATOR:
+        fetch_positive(task, positives[task.pairs_ahead])
         step_violator(task, scratch, user, positives[0])
         return
     scratch.counts.trials += task.candidates
     if is_pair and task.candidates == 1:
+        fetch_positive(task, positives[task.pairs_ahead])
+        fetch_candidate(task, candidates[task.candidates_ahead])
+        positive_row = task.item_factors + <size_t> positives[0] * task.stride
+        negative_row = task.item_factors + <size_t> candidates[0] * task.stride
+        # the hinge has no slope where it is satisfied, and needs no reach there
+        if task.damped and task.loss.kind == LossKind.LOGISTIC:
+            difference = vr_difference_and_reach(
+                user, positive_row, negative_row, task.learns, task.learning_rate_user,
+                task.learning_rate, task.stride, &reach)
+        else:
+            difference = vr_difference(user, positive_row, negative_row, task.stride)
         step_drawn_pair(
-            task, scratch, user, positives[0], candidates[0],
-            vr_difference(
-                user, task.item_factors + <size_t> positives[0] * task.stride,
-                task.item_factors + <size_t> candidates[0] * task.stride, task.stride,
-            ),
-        )
+            task, scratch, user, positives[0], candidates[0], difference, reach)
         return
     for i in range(n_positives):
+        fetch_positive(task, positives[i + task.pairs_ahead])
         scratch.positive_scores[i] = vr_dot(
             user, task.item_factors + <size_t> positives[i] * task.stride, task.stride)
     for j in range(task.candidates):
+        fetch_candidate(task, candidates[j + task.candidates_ahead])
         scratch.scores[j] = vr_dot(
             user, task.item_factors + <size_t> candidates[j] * task.stride, task.stride)
     if task.measure_cosines:
@@ -516,7 +594,7 @@ cdef inline void step(
     if is_pair and n_negatives == 1:
         step_drawn_pair(
             task, scratch, user, positives[0], candidates[0],
-            scratch.positive_scores[0] - scratch.scores[0])
+            scratch.positive_scores[0] - scratch.scores[0], -1)
         return
     step_list(task, scratch, user, positives, n_positives, candidates, n_negatives)
 
@@ -541,46 +619,110 @@ cdef inline uint32_t draw_positive(
     return <uint32_t> task.indices[low]
 
 
-# trains on stored positives, in their order, or on drawn ones
+# chooses the next pairs of a row, stored positives in their order or drawn ones, and proposes
+# their candidates
+cdef void propose_pairs(
+    const Task* task, Scratch* scratch, const Row* row, int64_t done, Block* block
+) noexcept nogil:
+    cdef uint32_t n = <uint32_t> min(<int64_t> task.pairs_at_once, row.n_pairs - done), i
+    block.n_pairs = n
+    block.n_candidates = task.candidates if task.shares_candidates else n * task.candidates
+    for i in range(n):
+        if task.positives == STORED:
+            block.labels[i] = <uint32_t> task.indices[row.begin + done + i]
+        else:
+            block.labels[i] = draw_positive(task, scratch, row.begin, row.end)
+    prepare(task.proposal, &scratch.drawer, row.user)
+    if task.selection == VIOLATOR:
+        # it draws between the steps, which move the factors
+        memcpy(scratch.prepared, row.user, task.stride * sizeof(float))
+        block.n_candidates = 0
+        return
+    if task.corrected:
+        fill_probabilities(task.proposal, &scratch.drawer, row.user, scratch.probability)
+        if task.verify:
+            exclude_positives(&scratch.drawer, task.proposal.n_labels, scratch.probability)
+    propose_all(task.proposal, scratch, row.user, block.n_candidates)
+
+
+cdef void settle_pairs(
+    const Task* task, Scratch* scratch, const Row* row, Block* block
+) noexcept nogil:
+    cdef uint32_t i
+    for i in range(min(block.n_pairs, task.pairs_ahead)):
+        fetch_positive(task, block.labels[i])
+    settle_all(
+        task.proposal, scratch, row.user, task.verify, block.candidates, block.n_candidates)
+    for i in range(min(block.n_candidates, task.candidates_ahead)):
+        fetch_candidate(task, block.candidates[i])
+    for i in range(task.pairs_ahead):
+        block.labels[block.n_pairs + i] = block.labels[0]
+    for i in range(task.candidates_ahead):
+        block.candidates[block.n_candidates + i] = block.candidates[0]
+
+
+cdef inline void step_pairs(
+    const Task* task, Scratch* scratch, float* user, const Block* block, uint32_t first,
+    uint32_t last
+) noexcept nogil:
+    cdef uint32_t i
+    if task.shares_candidates:
+        if first < last:
+            step(task, scratch, user, block.labels + first, last - first, block.candidates)
+        return
+    for i in range(first, last):
+        step(
+            task, scratch, user, block.labels + i, 1,
+            block.candidates + <size_t> i * task.candidates)
+
+
+cdef Row row_at(const Task* task, int64_t place) noexcept nogil:
+    cdef Row row
+    cdef int32_t number = task.rows[place]
+    row.user = task.user_factors + <size_t> number * task.stride
+    row.begin = task.indptr[number]
+    row.end = task.indptr[number + 1]
+    row.n_pairs = row.end - row.begin if task.positives == STORED else task.draws[place]
+    row.number = <uint64_t> number
+    return row
+
+
+# all draws from here on are for this row
+cdef void begin_row(const Task* task, Scratch* scratch, const Row* row) noexcept nogil:
+    scratch.random = random_stream(task.seed, task.epoch, row.number)
+    if task.verify:
+        unmark_positives(&scratch.drawer)
+        mark_positives(
+            &scratch.drawer, task.indices + row.begin, <uint32_t> (row.end - row.begin))
+
+
+# drawn: the first pairs are there already. following: the row that comes next, whose first pairs
+# are drawn here, or NULL. They are proposed before the last steps on this row and looked up
+# between them, when the table has had time to arrive. It draws the same as later: the steps on a
+# row change neither the factors of another nor the rank table.
 cdef void train_pairs(
-    const Task* task, Scratch* scratch, float* user, int64_t begin, int64_t end, int64_t n_pairs
+    const Task* task, Scratch* scratch, const Row* row, bint drawn, const Row* following
 ) noexcept nogil:
     cdef int64_t done = 0
-    cdef uint32_t i, n, n_candidates, label
-    cdef uint32_t* candidate
-    while done < n_pairs:
-        n = <uint32_t> min(<int64_t> task.pairs_at_once, n_pairs - done)
-        prepare(task.proposal, &scratch.drawer, user)
-        if task.selection == VIOLATOR:
-            # it draws between the steps, which move the factors
-            memcpy(scratch.prepared, user, task.stride * sizeof(float))
-        if task.corrected:
-            fill_probabilities(task.proposal, &scratch.drawer, user, scratch.probability)
-            if task.verify:
-                exclude_positives(
-                    &scratch.drawer, task.proposal.n_labels, scratch.probability)
-        for i in range(n):
-            if task.positives == STORED:
-                label = <uint32_t> task.indices[begin + done + i]
-            else:
-                label = draw_positive(task, scratch, begin, end)
-            scratch.labels[i] = label
-            prefetch_row(task.item_factors + <size_t> label * task.stride, task.stride)
-        if task.selection != VIOLATOR:
-            n_candidates = task.candidates if task.shares_candidates else n * task.candidates
-            draw_block(
-                task.proposal, scratch, user, task.verify, scratch.candidates, n_candidates)
-            for i in range(n_candidates):
-                prefetch_row(
-                    task.item_factors + <size_t> scratch.candidates[i] * task.stride, task.stride)
-        if task.shares_candidates:
-            step(task, scratch, user, scratch.labels, n, scratch.candidates)
-        else:
-            candidate = scratch.candidates
-            for i in range(n):
-                step(task, scratch, user, &scratch.labels[i], 1, candidate)
-                candidate += task.candidates
-        done += n
+    cdef Block* block = &scratch.block
+    cdef uint32_t middle
+    while done < row.n_pairs:
+        if not drawn:
+            propose_pairs(task, scratch, row, done, block)
+            settle_pairs(task, scratch, row, block)
+        drawn = False
+        done += block.n_pairs
+        middle = 0
+        if done == row.n_pairs and following != NULL:
+            begin_row(task, scratch, following)
+            propose_pairs(task, scratch, following, 0, &scratch.following)
+            if not task.shares_candidates and block.n_pairs > task.pairs_ahead:
+                middle = block.n_pairs - task.pairs_ahead
+            step_pairs(task, scratch, row.user, block, 0, middle)
+            settle_pairs(task, scratch, following, &scratch.following)
+        step_pairs(task, scratch, row.user, block, middle, block.n_pairs)
+    if following != NULL:
+        scratch.block, scratch.following = scratch.following, scratch.block
 
 
 # rows with many positives need fewer
@@ -590,53 +732,58 @@ cdef uint32_t sweeps_for(uint32_t most, int64_t n_pairs) noexcept nogil:
 
 
 # the mean over the later sweeps; the random numbers depend on the positives alone
-cdef void fold_row(
-    const Task* task, Scratch* scratch, float* user, int64_t begin, int64_t end, int64_t n_pairs
-) noexcept nogil:
+cdef void fold_row(const Task* task, Scratch* scratch, const Row* row) noexcept nogil:
     cdef uint64_t key = 0
     cdef uint32_t sweep, kept = 0
-    cdef uint32_t sweeps = sweeps_for(task.sweeps, n_pairs)
+    cdef uint32_t sweeps = sweeps_for(task.sweeps, row.n_pairs)
     cdef int64_t i
-    for i in range(begin, end):
+    for i in range(row.begin, row.end):
         key = mix(key + <uint64_t> task.indices[i] + 1)
     scratch.random = random_stream(task.seed, task.epoch, key)
     memset(scratch.folded, 0, task.stride * sizeof(float))
     for sweep in range(sweeps):
-        train_pairs(task, scratch, user, begin, end, n_pairs)
+        train_pairs(task, scratch, row, False, NULL)
         if 2 * sweep >= sweeps - 1:
-            vr_add_masked(scratch.folded, user, task.learns, 1, 0, task.stride)
+            vr_add_masked(scratch.folded, row.user, task.learns, 1, 0, task.stride)
             kept += 1
-    vr_add_masked(user, scratch.folded, task.learns, <float> 1.0 / kept, 1, task.stride)
+    vr_add_masked(row.user, scratch.folded, task.learns, <float> 1.0 / kept, 1, task.stride)
     if task.cosine:
-        normalise(user, task.stride)
+        normalise(row.user, task.stride)
 
 
-cdef void train_row(const Task* task, Scratch* scratch, int64_t place) noexcept nogil:
-    cdef int32_t row = task.rows[place]
-    cdef int64_t begin = task.indptr[row], end = task.indptr[row + 1]
-    cdef int64_t n_pairs = end - begin if task.positives == STORED else task.draws[place]
-    cdef float* user = task.user_factors + <size_t> row * task.stride
-    if task.verify:
-        mark_positives(&scratch.drawer, task.indices + begin, <uint32_t> (end - begin))
-    if task.sweeps:
-        fold_row(task, scratch, user, begin, end, n_pairs)
-    else:
-        scratch.random = random_stream(task.seed, task.epoch, <uint64_t> row)
-        train_pairs(task, scratch, user, begin, end, n_pairs)
-    if task.verify:
-        unmark_positives(&scratch.drawer)
+# rows are in no order, so that nothing of the next ones is near
+cdef inline void fetch_rows(const Task* task, int64_t place, int64_t stop) noexcept nogil:
+    if place + 4 < stop:
+        VR_FETCH_TO_READ(task.indptr + task.rows[place + 4])
+    if place + 2 < stop:
+        # the positives of most rows lie in one or two lines
+        VR_FETCH_TO_READ(task.indices + task.indptr[task.rows[place + 2]])
+        VR_FETCH_TO_READ(task.indices + task.indptr[task.rows[place + 2] + 1] - 1)
+        fetch_row(
+            task.user_factors + <size_t> task.rows[place + 2] * task.stride, task.stride, True)
 
 
 cdef void train_rows(
     const Task* task, Scratch* scratch, int64_t start, int64_t stop
 ) noexcept nogil:
     cdef int64_t place
+    cdef Row row, following
+    cdef bint drawn = False
     for place in range(start, stop):
-        if place + 1 < stop:
-            prefetch_row(
-                task.user_factors + <size_t> task.rows[place + 1] * task.stride, task.stride)
-            VR_PREFETCH(task.indices + task.indptr[task.rows[place + 1]])
-        train_row(task, scratch, place)
+        fetch_rows(task, place, stop)
+        if not drawn:
+            row = row_at(task, place)
+            begin_row(task, scratch, &row)
+        if task.sweeps:
+            fold_row(task, scratch, &row)
+        elif task.draws_ahead and place + 1 < stop and row.n_pairs > 0:
+            following = row_at(task, place + 1)
+            train_pairs(task, scratch, &row, drawn, &following)
+            row, drawn = following, True
+        else:
+            train_pairs(task, scratch, &row, drawn, NULL)
+            drawn = False
+    unmark_positives(&scratch.drawer)
 
 
 cdef require_alignment(const float* rows):
@@ -833,7 +980,8 @@ cdef void draw_row(
     prepare(proposal, &scratch.drawer, user)
     while drawn < size:
         n = min(<int64_t> DRAWN_AHEAD, size - drawn)
-        draw_block(proposal, scratch, user, verify, <uint32_t*> (out + drawn), <uint32_t> n)
+        propose_all(proposal, scratch, user, <uint32_t> n)
+        settle_all(proposal, scratch, user, verify, <uint32_t*> (out + drawn), <uint32_t> n)
         drawn += n
     unmark_positives(&scratch.drawer)
 
@@ -930,6 +1078,17 @@ def train(
     task.cosine = cosine
     task.corrected = corrected
     task.shares_candidates = shares_candidates
+    # what else a draw depends on changes with every step, or has one place for its numbers
+    task.draws_ahead = (
+        sampler.proposal.kind != EXACT and task.selection != VIOLATOR and not corrected
+        and not sweeps)
+    task.candidates_ahead = max(
+        <uint32_t> LEAST_AHEAD, min(<uint32_t> candidates, <uint32_t> MOST_AHEAD))
+    task.pairs_ahead = LEAST_AHEAD
+    if not shares_candidates:
+        task.pairs_ahead = (LEAST_AHEAD + task.candidates - 1) // task.candidates
+    task.writes_positives = not sweeps
+    task.writes_candidates = not sweeps and task.selection == FIRST
     task.measure_cosines = auto_group
     task.damped = damped
     task.in_turn = in_turn

@@ -74,7 +74,7 @@ cdef inline double damped_slope(
     const Loss* loss, double slope, double difference, double reach
 ) noexcept nogil:
     if loss.kind == LOGISTIC:
-        return slope / (1.0 + 0.25 * reach)
+        return slope * (1.0 / (1.0 + 0.25 * reach))
     if slope > 0 and slope * reach > loss.margin - difference:
         return (loss.margin - difference) / reach
     return slope

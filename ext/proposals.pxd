@@ -14,7 +14,7 @@ from rng cimport Random, below, lower_unit, next_random, upper_unit
 
 
 cdef extern from "simd.h" nogil:
-    void VR_PREFETCH(const void* address)
+    void VR_FETCH_TO_READ(const void* address)
     uint32_t vr_descending_key(float value)
     float vr_dot(const float* a, const float* b, Py_ssize_t k)
     void vr_running_weights(const float* v, const float* spread, float* running, Py_ssize_t k)
@@ -151,9 +151,9 @@ cdef inline size_t propose_place(
         factor = proposal.columns - 1
     place = place_in_table(proposal, factor, rank, user[factor] > 0)
     if proposal.narrow_table != NULL:
-        VR_PREFETCH(proposal.narrow_table + place)
+        VR_FETCH_TO_READ(proposal.narrow_table + place)
     else:
-        VR_PREFETCH(proposal.wide_table + place)
+        VR_FETCH_TO_READ(proposal.wide_table + place)
     return place
 
 

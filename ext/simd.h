@@ -31,13 +31,22 @@
 #define VR_VECTORS 1
 #define VR_INLINE static inline __attribute__((always_inline, unused))
 #define VR_ALIGNED __attribute__((aligned(64)))
-#define VR_PREFETCH(pointer) __builtin_prefetch((pointer), 1, 3)
+/* gcc takes a function that does nothing else for one without effects and drops its calls; the empty
+   statement, which moves nothing, keeps them */
+#define VR_FETCH(pointer, to_write)                                                              \
+    do {                                                                                         \
+        __builtin_prefetch((pointer), (to_write), 3);                                            \
+        __asm__ volatile("");                                                                    \
+    } while (0)
 #else
 #define VR_VECTORS 0
 #define VR_INLINE static __inline
 #define VR_ALIGNED
-#define VR_PREFETCH(pointer) ((void)(pointer))
+#define VR_FETCH(pointer, to_write) ((void)(pointer))
 #endif
+
+#define VR_FETCH_TO_READ(pointer) VR_FETCH(pointer, 0)
+#define VR_FETCH_TO_WRITE(pointer) VR_FETCH(pointer, 1)
 
 /* Unsigned integers that ascend as the values descend; -0 and 0 are one value. */
 VR_INLINE uint32_t vr_descending_key(float value) {
@@ -84,6 +93,8 @@ typedef float vr_float16 __attribute__((vector_size(64), may_alias));
 typedef float vr_float8 __attribute__((vector_size(32), may_alias));
 typedef float vr_float4 __attribute__((vector_size(16), may_alias));
 typedef int32_t vr_int16 __attribute__((vector_size(64), may_alias));
+typedef int32_t vr_int8 __attribute__((vector_size(32), may_alias));
+typedef int32_t vr_int4 __attribute__((vector_size(16), may_alias));
 
 #define VR_AT(pointer, f) (*(const vr_float16 *)((pointer) + (f)))
 #define VR_SET(pointer, f) (*(vr_float16 *)((pointer) + (f)))
@@ -141,6 +152,21 @@ VR_INLINE float vr_reach(const float *u, const float *p, const float *n, const f
         lanes += step_u * (VR_AT(learns, f) * (gap * gap)) + 2.0f * step * (uf * uf);
     }
     return vr_sum(&lanes);
+}
+
+/* vr_difference and vr_reach in one pass. */
+VR_INLINE float vr_difference_and_reach(const float *u, const float *p, const float *n,
+                                        const float *learns, float step_u, float step,
+                                        ptrdiff_t k, float *reach) {
+    vr_float16 scores = {0}, lanes = {0};
+    ptrdiff_t f;
+    for (f = 0; f < k; f += VR_LANES) {
+        const vr_float16 uf = VR_AT(u, f), gap = VR_AT(p, f) - VR_AT(n, f);
+        scores += uf * gap;
+        lanes += step_u * (VR_AT(learns, f) * (gap * gap)) + 2.0f * step * (uf * uf);
+    }
+    *reach = vr_sum(&lanes);
+    return vr_sum(&scores);
 }
 
 /* One step on a triplet, all from the values before it:
@@ -304,6 +330,13 @@ VR_INLINE float vr_reach(const float *u, const float *p, const float *n, const f
     return vr_sum(lanes);
 }
 
+VR_INLINE float vr_difference_and_reach(const float *u, const float *p, const float *n,
+                                        const float *learns, float step_u, float step,
+                                        ptrdiff_t k, float *reach) {
+    *reach = vr_reach(u, p, n, learns, step_u, step, k);
+    return vr_difference(u, p, n, k);
+}
+
 VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, float step_u,
                          float step, float decay_u, float decay_p, float decay_n,
                          ptrdiff_t k) {
@@ -452,6 +485,32 @@ VR_INLINE float vr_lane_sums(const float *running, float *lane_sums, ptrdiff_t k
     return sum;
 }
 
+/* How many of sixteen values are at most the limit. */
+#if VR_VECTORS
+VR_INLINE ptrdiff_t vr_count_to(const float *values, float limit) {
+    union {
+        vr_int16 all;
+        vr_int8 half[2];
+    } sixteen;
+    union {
+        vr_int8 all;
+        vr_int4 half[2];
+    } eight;
+    vr_int4 four;
+    sixteen.all = VR_AT(values, 0) <= limit;
+    eight.all = sixteen.half[0] + sixteen.half[1];
+    four = eight.half[0] + eight.half[1];
+    return -((four[0] + four[2]) + (four[1] + four[3]));
+}
+#else
+VR_INLINE ptrdiff_t vr_count_to(const float *values, float limit) {
+    ptrdiff_t count = 0;
+    int l;
+    for (l = 0; l < VR_LANES; l++) count += values[l] <= limit;
+    return count;
+}
+#endif
+
 /* The column whose weight covers the point (across, along), both in [0, 1): the first number
    picks the lane, the second the column in it. */
 VR_INLINE ptrdiff_t vr_pick(const float *running, const float *lane_sums, float across,
@@ -459,10 +518,9 @@ VR_INLINE ptrdiff_t vr_pick(const float *running, const float *lane_sums, float 
     const float whole = lane_sums[VR_LANES - 1];
     float point = across * whole, total;
     ptrdiff_t lane = 0, block = 0, b;
-    int l;
     /* the product may round up to the whole */
     if (!(point < whole)) point = whole * 0.9999999f;
-    for (l = 0; l < VR_LANES; l++) lane += lane_sums[l] <= point;
+    lane = vr_count_to(lane_sums, point);
     if (lane > VR_LANES - 1) lane = VR_LANES - 1;
     total = running[k - VR_LANES + lane];
     point = along * total;

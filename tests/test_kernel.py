@@ -187,6 +187,34 @@ def test_rows_longer_than_what_is_drawn_together(kernel):
     assert_agree(fast, slow)
 
 
+AHEAD = [
+    {},
+    {"selection": "hardest", "candidates": 3},
+    {"loss": "softmax", "candidates": 20, "shares_candidates": True},
+    {"selection": "violator"},
+]
+
+
+@pytest.mark.parametrize("options", AHEAD, ids=lambda o: "-".join(str(v) for v in o.values()))
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("drawn", [False, True])
+def test_rows_that_follow_each_other_on_one_thread(kernel, sampler, options, drawn):
+    """Many rows a thread, some with more pairs than are drawn together, or with none."""
+    rng = np.random.default_rng(21)
+    density = np.where(np.arange(240) % 20 == 3, 0.8, 0.05)
+    matrix = csr_matrix(rng.random((240, 120)) < density[:, None]).astype(np.float32)
+    users = rng.normal(scale=0.3, size=(240, 9)).astype(np.float32)
+    items = rng.normal(scale=0.3, size=(120, 9)).astype(np.float32)
+    rows = rng.permutation(np.flatnonzero(np.diff(matrix.indptr))).astype(np.int32)
+    draws = rng.integers(0, 3, size=len(rows)).astype(np.int32) if drawn else None
+    fast, slow = run_both(
+        kernel, matrix, users, items, sampler=sampler, rows=rows, draws=draws,
+        **{"loss": "logistic", "learning_rate": 0.02, **options},
+    )  # fmt: skip
+    assert fast[2]["pairs"] == (draws.sum() if drawn else matrix.nnz)
+    assert_agree(fast, slow)
+
+
 def test_rows_whose_positives_fill_the_head_of_the_ranking_fall_back(kernel):
     """All labels that the proposal can reach but one are positives."""
     n_labels = 400
