@@ -3,10 +3,11 @@
     python benchmarks/floor.py [--threads 1 2] [--repeats 7]
 
 The stripped loop knows all its negatives beforehand: no random numbers, no look-up of what an image
-has, no loss but the sign of the difference, no counts. What it cannot leave out is the traffic: the
-factors of an image stay in the nearest cache while its pairs are trained on, and those of a
-positive and a negative are read and written, 4 x 4 bytes a factor, from the cache that holds the
-label factors. It is compiled with the C compiler that CC names, or cc, for the processor at hand.
+has, no loss but the sign of the difference, no counts, steps that may overshoot. What it cannot
+leave out is the traffic: the factors of an image stay in the nearest cache while its pairs are
+trained on, and those of a positive and a negative are read and written, 4 x 4 bytes a factor, from
+the cache that holds the label factors, from where they are fetched two pairs before they are
+needed. It is compiled with the C compiler that CC names, or cc, for the processor at hand.
 """
 
 import argparse
@@ -29,35 +30,51 @@ SOURCE = r"""
 #include <stdint.h>
 typedef float lanes __attribute__((vector_size(64)));
 #define AT(row, f) (*(lanes *)((row) + (f)))
+/* images whose pairs one thread takes, and pairs whose rows are fetched before they are needed */
+#define TAKEN 32
+#define AHEAD 2
+
+static void fetch(const float *row, ptrdiff_t stride) {
+    ptrdiff_t f;
+    for (f = 0; f < stride; f += 16) __builtin_prefetch(row + f, 1, 3);
+    __asm__ volatile("");
+}
 
 void epoch(const int64_t *indptr, const int32_t *positives, const int32_t *negatives,
            const int32_t *order, int64_t n, float *users, float *items, ptrdiff_t stride,
            float step, int threads) {
-    int64_t place;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 32)
-    for (place = 0; place < n; place++) {
-        const int64_t first = indptr[order[place]], last = indptr[order[place] + 1];
-        float *u = users + order[place] * stride;
-        int64_t i;
-        ptrdiff_t f;
-        for (i = first; i < last; i++)
-            for (f = 0; f < stride; f += 16) {
-                __builtin_prefetch(items + positives[i] * stride + f, 1, 3);
-                __builtin_prefetch(items + negatives[i] * stride + f, 1, 3);
-            }
-        for (i = first; i < last; i++) {
-            float *p = items + positives[i] * stride, *n = items + negatives[i] * stride;
-            lanes sums = {0};
-            float difference = 0, move;
-            int l;
-            for (f = 0; f < stride; f += 16) sums += AT(u, f) * (AT(p, f) - AT(n, f));
-            for (l = 0; l < 16; l++) difference += sums[l];
-            move = difference > 0 ? 0.5f * step : step;
-            for (f = 0; f < stride; f += 16) {
-                const lanes was = AT(u, f), up = AT(p, f), down = AT(n, f);
-                AT(u, f) = was + move * (up - down);
-                AT(p, f) = 0.999f * up + move * was;
-                AT(n, f) = 0.999f * down - move * was;
+    int64_t taken;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (taken = 0; taken < n; taken += TAKEN) {
+        const int64_t end = taken + TAKEN < n ? taken + TAKEN : n;
+        int64_t place;
+        for (place = taken; place < end; place++) {
+            const int64_t first = indptr[order[place]], last = indptr[order[place] + 1];
+            const int64_t next = order[place + 1 < n ? place + 1 : place];
+            float *u = users + order[place] * stride;
+            int64_t i;
+            ptrdiff_t f;
+            fetch(users + next * stride, stride);
+            __builtin_prefetch(positives + indptr[next]);
+            __builtin_prefetch(negatives + indptr[next]);
+            for (i = first; i < last; i++) {
+                const int64_t ahead =
+                    i + AHEAD < last ? i + AHEAD : indptr[next] + (i + AHEAD - last);
+                float *p = items + positives[i] * stride, *n = items + negatives[i] * stride;
+                lanes sums = {0};
+                float difference = 0, move;
+                int l;
+                fetch(items + positives[ahead] * stride, stride);
+                fetch(items + negatives[ahead] * stride, stride);
+                for (f = 0; f < stride; f += 16) sums += AT(u, f) * (AT(p, f) - AT(n, f));
+                for (l = 0; l < 16; l++) difference += sums[l];
+                move = difference > 0 ? 0.5f * step : step;
+                for (f = 0; f < stride; f += 16) {
+                    const lanes was = AT(u, f), up = AT(p, f), down = AT(n, f);
+                    AT(u, f) = was + move * (up - down);
+                    AT(p, f) = 0.999f * up + move * was;
+                    AT(n, f) = 0.999f * down - move * was;
+                }
             }
         }
     }
@@ -91,11 +108,10 @@ class Stripped:
         generator = np.random.default_rng(0)
         stride = (factors + 15) // 16 * 16
         self.loop, self.threads = loop, threads
-        self.indptr, self.positives = (
-            matrix.indptr.astype(np.int64),
-            matrix.indices.astype(np.int32),
-        )
-        self.negatives = generator.integers(matrix.shape[1], size=matrix.nnz).astype(np.int32)
+        self.indptr = matrix.indptr.astype(np.int64)
+        # the loop looks past the last pair
+        self.positives = np.append(matrix.indices, [0, 0]).astype(np.int32)
+        self.negatives = generator.integers(matrix.shape[1], size=matrix.nnz + 2).astype(np.int32)
         self.order = generator.permutation(matrix.shape[0]).astype(np.int32)
         self.users, self.items = (
             aligned(generator.normal(size=(n, stride)) * 0.03) for n in matrix.shape

@@ -1201,6 +1201,41 @@ def fold_label(
             normalise(label, <uint32_t> stride)
 
 
+def score_pairs(
+    const float[:, ::1] user_factors not None,
+    const int32_t[::1] images not None,
+    const float[:, ::1] item_factors not None,
+    const int32_t[:, ::1] labels not None,
+    double[:, ::1] out not None,
+    int n_threads
+):
+    """Score labels (n, m) for images (n,), to out (n, m).
+
+    user_factors, item_factors : IN, padded and aligned
+    labels : IN, those below 0 score -inf
+    """
+    require_alignment(&user_factors[0, 0])
+    require_alignment(&item_factors[0, 0])
+    cdef int64_t n = labels.shape[0], row
+    with nogil, parallel(num_threads=n_threads):
+        for row in prange(n, schedule="static"):
+            score_row(
+                &user_factors[images[row], 0], &item_factors[0, 0], &labels[row, 0],
+                &out[row, 0], labels.shape[1], item_factors.shape[1],
+            )
+
+
+cdef void score_row(
+    const float* user, const float* item_factors, const int32_t* labels, double* out, Py_ssize_t n,
+    Py_ssize_t stride
+) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        out[j] = -HUGE_VAL
+        if labels[j] >= 0:
+            out[j] = vr_dot(user, item_factors + <size_t> labels[j] * stride, stride)
+
+
 def fill_normal(
     float[:, ::1] out not None, int columns, double scale, uint64_t seed, uint64_t stream,
     int n_threads

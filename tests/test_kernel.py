@@ -523,6 +523,19 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
             assert counts["not_finite"] > 0
 
 
+def test_scores_of_pairs(kernel):
+    rng = np.random.default_rng(3)
+    users, items = (rng.normal(size=(n, 20)).astype(np.float32) for n in (6, 9))
+    images = np.array([5, 0, 0, 3], dtype=np.int32)
+    labels = rng.integers(9, size=(4, 3)).astype(np.int32)
+    labels[1, 2] = -1
+    out = np.empty((4, 3))
+    kernel.score_pairs(padded(kernel, users), images, padded(kernel, items), labels, out, 2)
+    expected = np.einsum("if,ijf->ij", users[images], items[labels])
+    expected[1, 2] = -np.inf
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_rows_that_are_not_aligned_are_refused(kernel):
     """Vector instructions may need it."""
     memory = np.zeros(40 * 16 + 32, np.float32)

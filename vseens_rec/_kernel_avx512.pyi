@@ -17,5 +17,6 @@ from ._kernel_plain import (
     pairs_drawn_together as pairs_drawn_together,
     random_numbers as random_numbers,
     running_sums as running_sums,
+    score_pairs as score_pairs,
     train as train,
 )

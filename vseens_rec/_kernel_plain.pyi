@@ -145,6 +145,14 @@ def fold_label(
     negative_weight: float,
     cosine: bool,
 ) -> None: ...
+def score_pairs(
+    user_factors: NDArray[np.float32],
+    images: NDArray[np.int32],
+    item_factors: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
 def fill_normal(
     out: NDArray[np.float32],
     columns: int,

@@ -328,14 +328,18 @@ class _Comparisons:
         return out
 
     def scores(self, images: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Score pairs of images and labels."""
-        scores: NDArray[np.float64] = np.einsum(
-            "ij,ij->i",
-            self.user_factors[images],
-            self.folder.item_factors[labels],
-            dtype=np.float64,
-        )
-        return scores
+        """Score labels (n, m) for images (n,); -inf for labels below 0."""
+        out = np.empty(labels.shape, dtype=np.float64)
+        if out.size:
+            kernel.score_pairs(
+                self.user_factors,
+                images,
+                self.folder.item_factors,
+                labels,
+                out,
+                threads_for(out.size, self.num_threads),
+            )
+        return out
 
     def mean_rank_of_draws(self) -> float:
         """Estimate the mean number of labels that score as high as one that is drawn."""
@@ -353,11 +357,11 @@ class _Comparisons:
     def as_positive(self, images: NDArray[np.int32], itemid: int) -> _Terms:
         """Compare with a negative for each image and pass."""
         drawn = self.draw(images, SWEEPS)
-        sweep = np.broadcast_to(np.arange(SWEEPS), drawn.shape)
-        repeated = np.broadcast_to(images[:, None], drawn.shape)
         usable = (drawn >= 0) & (drawn != itemid)
-        sweep, repeated, drawn = sweep[usable], repeated[usable], drawn[usable]
-        return _Terms(sweep, repeated, self.scores(repeated, drawn), np.full(len(sweep), np.nan))
+        sweep = np.broadcast_to(np.arange(SWEEPS), drawn.shape)[usable]
+        repeated = np.broadcast_to(images[:, None], drawn.shape)[usable]
+        scores = self.scores(images, drawn)[usable]
+        return _Terms(sweep, repeated, scores, np.full(len(sweep), np.nan))
 
     def as_negative(
         self,
@@ -372,7 +376,7 @@ class _Comparisons:
             n = 0
         pairs = self.generator.integers(max(1, len(images_of_pairs)), size=n * SWEEPS)
         sweep = np.repeat(np.arange(SWEEPS), n)
-        others, positives = images_of_pairs[pairs], self.known.indices[pairs]
+        others, positives = images_of_pairs[pairs], self.known.indices[pairs].astype(np.int32)
         usable = ~np.isin(others, images) & (positives != itemid)
         sweep, others, positives = sweep[usable], others[usable], positives[usable]
         gates = np.full(len(others), -np.inf)
@@ -381,14 +385,12 @@ class _Comparisons:
         if settings.selection in ("hardest", "group"):
             rivals = settings.candidates - 1
         if len(others) and (ranked or rivals):
-            drawn = self.draw(others, ranked + rivals)
-            scores = np.stack(
-                [np.where(labels >= 0, self.scores(others, labels), -np.inf) for labels in drawn.T]
-            )
+            scores = self.scores(others, self.draw(others, ranked + rivals))
             if ranked:
-                gates = scores[0]
+                gates = scores[:, 0]
             if rivals:
                 kept = 1 if settings.selection == "hardest" else self.folder.group_size
-                rival = np.sort(scores[ranked:], axis=0)[-min(kept, rivals)]
+                rival = np.sort(scores[:, ranked:], axis=1)[:, -min(kept, rivals)]
                 gates = np.maximum(gates, rival)
-        return _Terms(sweep, others, self.scores(others, positives), gates)
+        own = self.scores(others, positives[:, None])[:, 0]
+        return _Terms(sweep, others, own, gates)
