@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix, vstack
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
+from vseens_rec import BPR, DNS, WARP, Popularity, VSEens, fold_in
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 from vseens_rec.updates import grown, with_columns, with_rows
@@ -65,6 +65,26 @@ def test_the_order_and_the_copies_of_labels_do_not_matter(fitted, annotations):
     np.testing.assert_array_equal(fitted.transform(backwards), expected)
     np.testing.assert_array_equal(fitted.transform(5 * row), expected)
     np.testing.assert_array_equal(fitted.transform(row.toarray()), expected)
+
+
+@pytest.mark.parametrize("most_rows", [1, 3, 1 << 16])
+def test_images_with_the_same_labels_are_computed_once(fitted, annotations, monkeypatch, most_rows):
+    rows = np.array([4, 2, 4, 7, 2, 2, 9, 4])
+    expected = fitted.transform(annotations)[rows]
+    matrix = annotations[rows].tolil()
+    matrix[3] = 0
+    expected[3] = fitted.transform(csr_matrix((1, 120)))
+    computed = []
+    train = fold_in.kernel.train
+
+    def counted(sampler, indptr, indices, rows, *others, **options):
+        computed.append(len(rows))
+        return train(sampler, indptr, indices, rows, *others, **options)
+
+    monkeypatch.setattr(fold_in.kernel, "train", counted)
+    monkeypatch.setattr(fold_in, "MOST_ROWS", most_rows)
+    np.testing.assert_array_equal(fitted.transform(matrix.tocsr()), expected)
+    assert sum(computed) == 3
 
 
 def test_values_matter_where_positives_are_drawn_by_them(annotations):
@@ -134,6 +154,22 @@ def test_labels_that_do_not_differ_do_not_blow_up_the_step(annotations):
     assert np.isfinite(model.user_factors).all()
     model = fit(VSEens(factors=8, iterations=0, init_scale=0.0), annotations)
     np.testing.assert_array_equal(model.user_factors[:, :8], 0)
+
+
+def test_steps_start_on_the_way_to_where_they_end(split):
+    train, _ = split
+    model = fit(VSEens(factors=32, iterations=20), train)
+    folder = model._folder()
+    rows = train[np.flatnonzero(np.diff(train.indptr))]
+    start, end = folder._start(rows), folder.users(rows, 1)
+    items = folder.item_factors[:, :32]
+    labels = items[rows.indices[rows.indptr[5] : rows.indptr[6]]]
+    line = (labels - items.mean(axis=0)).sum(axis=0) / len(labels) ** 0.5
+    np.testing.assert_allclose(start[5, :32], folder.steps.start * line, rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(start[:, 32:], 0)
+    start, end = start[:, :32], end[:, :32]
+    # from zero it would be all of it
+    assert ((start - end) ** 2).sum() < 0.5 * (end**2).sum()
 
 
 def test_errors_of_transform(fitted, annotations):

@@ -55,7 +55,7 @@ MIXIN_TESTS = [
 # (implicit tests its BPR without), and hard negatives are mostly the withheld positives
 MODELS = {
     VSEens: {},
-    AoBPR: {},
+    AoBPR: {"rank_scale": 0.5},
     DNS: {"regularization": 0},
     BPR: {"regularization": 0},
     OptAUC: {"regularization": 0},

@@ -5,8 +5,9 @@ from scipy.sparse import csr_matrix
 
 from ._native import kernel
 from .fold_in import FoldIn
+from .hashing import hash_of, hashes_of_rows
 from .metrics import Factors, parse_metric, ranking_metrics
-from .model_selection import hash_of, hide_one_label
+from .model_selection import hide_one_label
 from .training import Trainer, last_group_size
 
 
@@ -23,12 +24,9 @@ def validation_split(matrix: csr_matrix, fraction: float) -> tuple[csr_matrix, c
             "early_stopping holds out one label of images with two or more, but X has no such "
             "image: use early_stopping=False"
         )
-    filled = np.flatnonzero(lengths)
-    hashes = np.zeros(len(lengths), dtype=np.uint64)
-    hashes[filled] = np.add.reduceat(hash_of(matrix.indices + 1), matrix.indptr[filled])
-    hashes = hashes[several]
+    hashes = hash_of(hashes_of_rows(matrix)[several])
     n_images = max(1, round(fraction * len(several)))
-    chosen = np.sort(several[np.argsort(hash_of(hashes), kind="stable")[:n_images]])
+    chosen = np.sort(several[np.argsort(hashes, kind="stable")[:n_images]])
     _, hidden = hide_one_label(matrix[chosen])
     place = csr_matrix(
         (np.ones(n_images, dtype=matrix.dtype), (chosen, np.arange(n_images))),

@@ -10,12 +10,17 @@ from scipy.sparse import csr_matrix
 
 from ._native import kernel
 from ._typing import Floats
+from .hashing import first_of_equal_rows
 from .sampling import padded
 from .training import CallSize, Settings, threads_for
 
 # most passes over the labels of an image, a quarter of it for those with many; the result is the
 # mean after each of the later half
-SWEEPS = 40
+SWEEPS = 16
+# passes over the images of a label, and the mean in the same way
+LABEL_SWEEPS = 40
+# where the steps of an image start, in units of the scores over the variance of the labels
+START = 2.3
 # comparisons in a pass in which a label is the negative: where it would be more often, each of
 # these has more weight
 MOST_NEGATIVES = 2000
@@ -34,20 +39,34 @@ def variance_of(settings: Settings, item_factors: Floats) -> float:
     return float(item_factors[:, : settings.factors].astype(np.float64).var(axis=0).sum())
 
 
-def step_size(
+class Steps(NamedTuple):
+    """How the factors of a row are found: the size of a step, and where the first one starts.
+
+    A row with n labels starts from `start` times the sum of what its labels' factors differ from
+    the mean of all, divided by the root of n: where the steps lead to, as far as a line goes.
+    """
+
+    size: float
+    start: float
+
+
+def choose_steps(
     settings: Settings, variance: float, rank_weights: NDArray[np.float64] | None
-) -> float:
-    """Choose a step that moves scores by as much, whatever the scale of the labels' factors.
+) -> Steps:
+    """Choose steps that move scores by as much, whatever the scale of the labels' factors.
 
     A step on a positive and a negative changes the difference of their scores by the step times
     their squared distance, which is on average twice the sum of the variances of the factors. What
     is best in these units was found by measurement for every loss.
     """
     if not variance > 0:
-        return settings.learning_rate
+        return Steps(settings.learning_rate, 0.0)
     margin = settings.margin if settings.margin > 0 else 1.0
+    # of the scores, and so of the row's factors
+    unit = 1.0
     if settings.loss == "softmax":
-        scale = (0.6 if settings.cosine else 0.3) * settings.temperature**2
+        unit = settings.temperature
+        scale = (0.6 if settings.cosine else 0.5) * settings.temperature**2
     elif settings.loss == "sgns":
         scale = 0.25
     elif settings.cosine:
@@ -56,21 +75,22 @@ def step_size(
         # harder negatives have steeper losses
         scale = 1.25 if settings.selection == "first" else 0.5
     else:
+        unit = margin if settings.loss == "warp" else 0.65 * margin
         scale = 0.15 * margin
     if rank_weights is not None and len(rank_weights) > 1:
         scale /= max(1.0, rank_weights[-1] / 2)
-    step = min(scale / variance, LARGEST_STEP)
+    size = min(scale / variance, LARGEST_STEP)
     if settings.regularization_user > 0:
         # labels that hardly differ must not turn the penalty into a jump
         penalties = 1
         if settings.share_candidates:
             penalties = kernel.pairs_drawn_together(settings.candidates, True)
-        step = min(step, 0.5 / (penalties * settings.regularization_user))
-    return step
+        size = min(size, 0.5 / (penalties * settings.regularization_user))
+    return Steps(size, size * START * unit / scale)
 
 
 class FoldIn:
-    """Stochastic gradient descent for single rows, each from zero and by its labels alone.
+    """Stochastic gradient descent for single rows, each by its labels alone.
 
     Parameters
     ----------
@@ -102,7 +122,8 @@ class FoldIn:
         if not np.isfinite(item_factors).all():
             raise ValueError("item_factors are not finite: nothing can be folded in")
         self.variance = variance_of(settings, item_factors)
-        self.learning_rate = step_size(settings, self.variance, self.rank_weights)
+        self.steps = choose_steps(settings, self.variance, self.rank_weights)
+        self.mean = item_factors.mean(axis=0, dtype=np.float64).astype(np.float32)
         sampler.refresh(item_factors, num_threads)
 
     def agrees_with(self, settings: Settings, item_factors: Floats) -> bool:
@@ -147,7 +168,7 @@ class FoldIn:
         out = kernel.aligned_rows(item_users.shape[0], self.item_factors.shape[1])
         ones = np.ones(out.shape[1], dtype=np.float32)
         norms = np.einsum("ij,ij->i", user_factors, user_factors, dtype=np.float64)
-        rate = self.learning_rate * self.variance / max(norms.mean(), 1e-30)
+        rate = self.steps.size * self.variance / max(norms.mean(), 1e-30)
         images_of_pairs = np.repeat(
             np.arange(known.shape[0], dtype=np.int32), np.diff(known.indptr)
         )
@@ -175,7 +196,7 @@ class FoldIn:
                 np.concatenate([positive.images, negative.images])[order],
                 np.concatenate([positive.others, negative.others])[order],
                 np.concatenate([positive.gates, negative.gates])[order],
-                np.searchsorted(sweep[order], np.arange(SWEEPS + 1)),
+                np.searchsorted(sweep[order], np.arange(LABEL_SWEEPS + 1)),
                 ones,
                 loss=kernel.LOSSES[self.settings.loss],
                 margin=self.settings.margin,
@@ -238,22 +259,30 @@ class FoldIn:
             foldable &= lengths < n_labels
         weighted = self.settings.positive_sampling == "weighted"
         running_values = None
+        own = np.arange(n_rows)
+        first = own
         if weighted:
             running_values = kernel.running_sums(indptr, user_items.data.astype(np.float64))
+        elif n_rows > 1:
+            # many images have the labels of another one: where labels are few, most
+            first = first_of_equal_rows(user_items)
+        computed = foldable & (first == own)
+        pairs_before = np.concatenate([[0], np.cumsum(np.where(computed, lengths, 0))])
         options = self.settings.kernel_options(n_labels) | {
             "auto_group": False,
             # its steps are chosen by the scale of the factors
             "damped": False,
         }
-        n_threads = threads_for(SWEEPS * int(lengths[foldable].sum()), num_threads)
+        n_threads = threads_for(SWEEPS * int(pairs_before[-1]), num_threads)
         call_size = CallSize()
         start = 0
         while start < n_rows:
-            work = indptr[start] + call_size.pairs // SWEEPS
-            stop = max(start + 1, int(np.searchsorted(indptr, work)))
+            work = pairs_before[start] + call_size.pairs // SWEEPS
+            stop = max(start + 1, int(np.searchsorted(pairs_before, work)))
             stop = min(n_rows, stop, start + MOST_ROWS)
-            rows = np.flatnonzero(foldable[start:stop]).astype(np.int32)
+            rows = np.flatnonzero(computed[start:stop]).astype(np.int32)
             block = kernel.aligned_rows(stop - start, out.shape[1])
+            block[rows] = self._start(user_items[start:stop][rows])
             if self.settings.use_bias:
                 block[:, self.settings.factors] = 1
             started = time.perf_counter()
@@ -269,15 +298,15 @@ class FoldIn:
                 self.settings.learned_columns(),
                 self.rank_weights,
                 **options,
-                learning_rate=self.learning_rate,
-                learning_rate_user=self.learning_rate,
+                learning_rate=self.steps.size,
+                learning_rate_user=self.steps.size,
                 group_size=self.group_size,
                 seed=SEED,
                 epoch=0,
                 n_threads=n_threads,
                 sweeps=SWEEPS,
             )
-            pairs = SWEEPS * int(indptr[stop] - indptr[start])
+            pairs = SWEEPS * int(pairs_before[stop] - pairs_before[start])
             call_size.record(pairs, time.perf_counter() - started)
             if counts["not_finite"]:
                 raise ModelFitError(
@@ -285,9 +314,29 @@ class FoldIn:
                     "are too large. Lower learning_rate or raise regularization, or keep the "
                     "factors of the training by fold_in_users=False"
                 )
+            copies = np.flatnonzero(foldable[start:stop] & ~computed[start:stop])
+            originals = first[start + copies]
+            within = originals >= start
+            block[copies[within]] = block[originals[within] - start]
+            block[copies[~within]] = out[originals[~within]]
             out[start:stop] = block
             start = stop
         return out
+
+    def _start(self, user_items: csr_matrix) -> NDArray[np.float32]:
+        """Where the steps on rows that hold labels start."""
+        pattern = csr_matrix(
+            (np.ones(user_items.nnz, dtype=np.float32), user_items.indices, user_items.indptr),
+            shape=user_items.shape,
+        )
+        roots = np.sqrt(np.diff(pattern.indptr), dtype=np.float32)[:, None]
+        sums = pattern @ self.item_factors
+        start: NDArray[np.float32] = sums / roots - roots * self.mean
+        start *= np.float32(self.steps.start) * self.settings.learned_columns()
+        if self.settings.cosine:
+            norms = np.linalg.norm(start, axis=1, keepdims=True)
+            start /= np.where(norms > 0, norms, 1)
+        return start
 
 
 class _Terms(NamedTuple):
@@ -356,9 +405,9 @@ class _Comparisons:
 
     def as_positive(self, images: NDArray[np.int32], itemid: int) -> _Terms:
         """Compare with a negative for each image and pass."""
-        drawn = self.draw(images, SWEEPS)
+        drawn = self.draw(images, LABEL_SWEEPS)
         usable = (drawn >= 0) & (drawn != itemid)
-        sweep = np.broadcast_to(np.arange(SWEEPS), drawn.shape)[usable]
+        sweep = np.broadcast_to(np.arange(LABEL_SWEEPS), drawn.shape)[usable]
         repeated = np.broadcast_to(images[:, None], drawn.shape)[usable]
         scores = self.scores(images, drawn)[usable]
         return _Terms(sweep, repeated, scores, np.full(len(sweep), np.nan))
@@ -374,8 +423,8 @@ class _Comparisons:
         settings = self.folder.settings
         if not len(images_of_pairs):
             n = 0
-        pairs = self.generator.integers(max(1, len(images_of_pairs)), size=n * SWEEPS)
-        sweep = np.repeat(np.arange(SWEEPS), n)
+        pairs = self.generator.integers(max(1, len(images_of_pairs)), size=n * LABEL_SWEEPS)
+        sweep = np.repeat(np.arange(LABEL_SWEEPS), n)
         others, positives = images_of_pairs[pairs], self.known.indices[pairs].astype(np.int32)
         usable = ~np.isin(others, images) & (positives != itemid)
         sweep, others, positives = sweep[usable], others[usable], positives[usable]

@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 from . import _validation
 from ._typing import MatrixLike, RandomStateLike
+from .hashing import hash_of, hashes_of_labels, hashes_of_rows
 
 __all__ = ["Holdout", "fraction_split", "leave_k_out_split", "leave_one_out_split"]
 
@@ -250,20 +251,11 @@ def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
             "the held-out labels as y"
         )
     starts = matrix.indptr[:-1]
-    of_label = hash_of(matrix.indices + 1)
-    of_row = hash_of(np.add.reduceat(of_label, starts))
-    values = hash_of(of_label ^ np.repeat(of_row, np.diff(matrix.indptr)))
+    of_row = hash_of(hashes_of_rows(matrix))
+    values = hash_of(hashes_of_labels(matrix) ^ np.repeat(of_row, np.diff(matrix.indptr)))
     largest = np.repeat(np.maximum.reduceat(values, starts), np.diff(matrix.indptr))
     hidden = values == largest
     return _part(matrix, ~hidden), _part(matrix, hidden)
-
-
-def hash_of(numbers: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
-    """SplitMix64's finaliser, one to one on 64 bits."""
-    bits = numbers.astype(np.uint64, copy=False)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
 
 
 def _split(
