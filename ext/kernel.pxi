@@ -92,8 +92,6 @@ cdef enum:
     # of one step, but no fewer and no more than so many
     LEAST_AHEAD = 2
     MOST_AHEAD = 16
-    # steps after which a fold-in needs no more sweeps than a quarter of the most
-    FOLD_STEPS = 160
     # rows that a thread takes at a time, at most, and how often it comes for more
     ROWS_AT_ONCE = 32
     TURNS = 16
@@ -186,8 +184,10 @@ ctypedef struct Task:
     # as in the code the paper's authors released: u moves before the labels, and the violator is
     # the first by id
     bint in_turn
-    # fold-in: labels stay as they are, and every row goes over its positives at most so many times
+    # fold-in: labels stay as they are, and every row goes over its positives so many times, or as
+    # often as makes so many steps
     uint32_t sweeps
+    uint32_t least_steps
     uint64_t seed
     uint64_t epoch
 
@@ -725,17 +725,11 @@ cdef void train_pairs(
         scratch.block, scratch.following = scratch.following, scratch.block
 
 
-# rows with many positives need fewer
-cdef uint32_t sweeps_for(uint32_t most, int64_t n_pairs) noexcept nogil:
-    cdef int64_t fewest = (most + 3) // 4
-    return <uint32_t> min(<int64_t> most, max(fewest, FOLD_STEPS // n_pairs))
-
-
 # the mean over the later sweeps; the random numbers depend on the positives alone
 cdef void fold_row(const Task* task, Scratch* scratch, const Row* row) noexcept nogil:
     cdef uint64_t key = 0
     cdef uint32_t sweep, kept = 0
-    cdef uint32_t sweeps = sweeps_for(task.sweeps, row.n_pairs)
+    cdef uint32_t sweeps = <uint32_t> max(<int64_t> task.sweeps, task.least_steps // row.n_pairs)
     cdef int64_t i
     for i in range(row.begin, row.end):
         key = mix(key + <uint64_t> task.indices[i] + 1)
@@ -1017,7 +1011,7 @@ def train(
     double learning_rate, double learning_rate_user, double regularization_user,
     double regularization_positive, double regularization_negative, bint regularize_violating_only,
     bint verify, bint cosine, bint auto_group, bint in_turn,
-    uint64_t seed, uint64_t epoch, int n_threads, int sweeps=0
+    uint64_t seed, uint64_t epoch, int n_threads, int sweeps=0, int least_steps=0
 ):
     """Train on the positives of the given rows, in this order, and return counts.
 
@@ -1028,9 +1022,9 @@ def train(
     user_factors, item_factors : INOUT, padded and aligned
     learns : IN (stride,), 1 for the columns of a user that are learned, else 0
     rank_weights : IN (n_labels,), L(rank) for the WARP loss, else None
-    sweeps : 0, or how often to go over the positives of a row with item_factors fixed at most;
-        where that makes more than FOLD_STEPS steps, down to a quarter as often. Then
+    sweeps : 0, or how often to go over the positives of a row with item_factors fixed. Then
         user_factors are where it starts from, and random numbers depend on the positives alone
+    least_steps : rows with few positives go over them more often, up to so many steps
     """
     cdef Task task
     cdef Counts counts
@@ -1093,6 +1087,7 @@ def train(
     task.damped = damped
     task.in_turn = in_turn
     task.sweeps = sweeps
+    task.least_steps = least_steps
     task.seed = seed
     task.epoch = epoch
     rows_at_once = max(1, min(<int64_t> ROWS_AT_ONCE, n_rows // (TURNS * max(1, n_threads))))

@@ -126,8 +126,8 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
 
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
     learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
-    draws, values, corrected, cosine, damped, in_turn, sweeps, learning_rate_user,
-    shares_candidates.
+    draws, values, corrected, cosine, damped, in_turn, sweeps, least_steps,
+    learning_rate_user, shares_candidates.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, proposal, options)
@@ -146,7 +146,7 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
                 key = mix((key + int(label) + 1) % 2**64)
             random = Random(seed, epoch, key)
             after = []
-            sweeps = min(sweeps, max(-(-sweeps // 4), 160 // n_pairs))
+            sweeps = max(sweeps, options.get("least_steps", 0) // n_pairs)
             for _ in range(sweeps):
                 state.row(random, row, begin, end, n_pairs, pairs_together)
                 after.append(users[row].copy())

@@ -126,6 +126,7 @@ def train(
     epoch: int,
     n_threads: int,
     sweeps: int = 0,
+    least_steps: int = 0,
 ) -> dict[str, float]: ...
 def fold_label(
     out: NDArray[np.float32],

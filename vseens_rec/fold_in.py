@@ -14,9 +14,10 @@ from .hashing import first_of_equal_rows
 from .sampling import padded
 from .training import CallSize, Settings, threads_for
 
-# most passes over the labels of an image, a quarter of it for those with many; the result is the
-# mean after each of the later half
-SWEEPS = 16
+# passes over the labels of an image, more for those with few labels up to so many steps; the result
+# is the mean after each of the later half
+SWEEPS = 6
+LEAST_STEPS = 96
 # passes over the images of a label, and the mean in the same way
 LABEL_SWEEPS = 40
 # where the steps of an image start, in units of the scores over the variance of the labels
@@ -267,18 +268,19 @@ class FoldIn:
             # many images have the labels of another one: where labels are few, most
             first = first_of_equal_rows(user_items)
         computed = foldable & (first == own)
-        pairs_before = np.concatenate([[0], np.cumsum(np.where(computed, lengths, 0))])
+        steps = np.where(computed, np.maximum(SWEEPS * lengths.astype(np.int64), LEAST_STEPS), 0)
+        steps_before = np.concatenate([[0], np.cumsum(steps)])
         options = self.settings.kernel_options(n_labels) | {
             "auto_group": False,
             # its steps are chosen by the scale of the factors
             "damped": False,
         }
-        n_threads = threads_for(SWEEPS * int(pairs_before[-1]), num_threads)
+        n_threads = threads_for(int(steps_before[-1]), num_threads)
         call_size = CallSize()
         start = 0
         while start < n_rows:
-            work = pairs_before[start] + call_size.pairs // SWEEPS
-            stop = max(start + 1, int(np.searchsorted(pairs_before, work)))
+            work = steps_before[start] + call_size.pairs
+            stop = max(start + 1, int(np.searchsorted(steps_before, work)))
             stop = min(n_rows, stop, start + MOST_ROWS)
             rows = np.flatnonzero(computed[start:stop]).astype(np.int32)
             block = kernel.aligned_rows(stop - start, out.shape[1])
@@ -305,9 +307,10 @@ class FoldIn:
                 epoch=0,
                 n_threads=n_threads,
                 sweeps=SWEEPS,
+                least_steps=LEAST_STEPS,
             )
-            pairs = SWEEPS * int(pairs_before[stop] - pairs_before[start])
-            call_size.record(pairs, time.perf_counter() - started)
+            n_steps = int(steps_before[stop] - steps_before[start])
+            call_size.record(n_steps, time.perf_counter() - started)
             if counts["not_finite"]:
                 raise ModelFitError(
                     "the factors that were folded in are no longer finite: the labels' factors "
