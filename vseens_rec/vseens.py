@@ -680,10 +680,11 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     def transform(self, X: MatrixLike) -> Floats:
         """Compute the factors of images from their labels, with the factors of labels fixed.
 
-        Runs 6 passes of the training's own steps over the labels of an image (more where it has few,
-        about 96 steps), for the image's factors alone. They start on the way from the mean of all labels'
-        factors to that of the image's labels, how far and at what step size follows from the
-        spread of the labels' factors; the result is the mean after each pass of the later half.
+        Runs the training's own steps on the labels of an image, for the image's factors alone:
+        about 96, in whole passes over its labels, of which there are 6 at least. They start on the
+        way from the mean of all labels' factors to that of the image's labels; how far along, and
+        the size of the steps, follow from the spread of the labels' factors. The result is the
+        mean after each pass of the later half.
         The random numbers are keyed by the labels of the image, so the result for an image depends
         on them and on nothing else: not on its row number, the other rows or the number of threads.
 
