@@ -1,6 +1,7 @@
 """Rows that are told apart, or not, by their labels."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -18,23 +19,23 @@ def rows_of(matrix):
     return [tuple(row) for row in matrix.tolist()]
 
 
-@given(MATRICES)
-def test_equal_rows_are_found(dense):
+@given(MATRICES, st.integers(1, 12))
+def test_equal_rows_are_found(dense, rows_at_once):
     rows = rows_of(dense)
     expected = [rows.index(row) for row in rows]
-    np.testing.assert_array_equal(first_of_equal_rows(csr_matrix(dense)), expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "ROWS_AT_ONCE", rows_at_once)
+        np.testing.assert_array_equal(first_of_equal_rows(csr_matrix(dense)), expected)
 
 
 @given(MATRICES)
 def test_collisions_of_hashes_join_no_unequal_rows(dense):
-    original, hashing.hashes_of_rows = (
-        hashing.hashes_of_rows,
-        lambda matrix: np.zeros(matrix.shape[0], dtype=np.uint64),
-    )
-    try:
+    def collide(matrix):
+        return np.zeros(matrix.shape[0], dtype=np.uint64)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "hashes_of_rows", collide)
         first = first_of_equal_rows(csr_matrix(dense))
-    finally:
-        hashing.hashes_of_rows = original
     rows = rows_of(dense)
     assert [rows[place] for place in first] == rows
 

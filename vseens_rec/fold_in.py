@@ -284,7 +284,9 @@ class FoldIn:
             stop = min(n_rows, stop, start + MOST_ROWS)
             rows = np.flatnonzero(computed[start:stop]).astype(np.int32)
             block = kernel.aligned_rows(stop - start, out.shape[1])
-            block[rows] = self._start(user_items[start:stop][rows])
+            block[rows] = self._start(
+                user_items if len(rows) == n_rows else user_items[start + rows]
+            )
             if self.settings.use_bias:
                 block[:, self.settings.factors] = 1
             started = time.perf_counter()

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+# no more memory than for the pairs of so many rows
+ROWS_AT_ONCE = 1 << 16
+
 
 def hash_of(numbers: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
     """SplitMix64's finaliser, one to one on 64 bits."""
@@ -15,17 +18,20 @@ def hash_of(numbers: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(31))
 
 
-def hashes_of_labels(matrix: csr_matrix) -> NDArray[np.uint64]:
-    """Hash the label of every stored pair."""
-    return hash_of(matrix.indices + 1)
+def hashes_of_labels(labels: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
+    """Hash the numbers of labels."""
+    return hash_of(labels + 1)
 
 
 def hashes_of_rows(matrix: csr_matrix) -> NDArray[np.uint64]:
     """Add up the hashes of the labels of every row."""
-    filled = np.flatnonzero(np.diff(matrix.indptr))
     hashes = np.zeros(matrix.shape[0], dtype=np.uint64)
-    if len(filled):
-        hashes[filled] = np.add.reduceat(hashes_of_labels(matrix), matrix.indptr[filled])
+    for start in range(0, matrix.shape[0], ROWS_AT_ONCE):
+        ends = matrix.indptr[start : start + ROWS_AT_ONCE + 1]
+        filled = np.flatnonzero(np.diff(ends))
+        if len(filled):
+            labels = hashes_of_labels(matrix.indices[ends[0] : ends[-1]])
+            hashes[start + filled] = np.add.reduceat(labels, ends[filled] - ends[0])
     return hashes
 
 
@@ -38,21 +44,28 @@ def first_of_equal_rows(matrix: csr_matrix) -> NDArray[np.int64]:
         Itself for a row that comes first. Where the hashes of unequal rows collide, a row may be
         given as its own although an earlier one is equal.
     """
-    n_rows = matrix.shape[0]
     _, first, groups = np.unique(hashes_of_rows(matrix), return_index=True, return_inverse=True)
-    first = first[groups.reshape(-1)]
-    lengths = np.diff(matrix.indptr).astype(np.int64)
-    own = np.arange(n_rows)
-    rows = np.flatnonzero((first < own) & (lengths == lengths[first]))
-    within = np.arange(lengths[rows].sum()) - np.repeat(
-        np.cumsum(lengths[rows]) - lengths[rows], lengths[rows]
+    earlier = first[groups.reshape(-1)]
+    lengths = np.diff(matrix.indptr)
+    found = np.arange(matrix.shape[0])
+    candidates = np.flatnonzero((earlier < found) & (lengths == lengths[earlier]))
+    for start in range(0, len(candidates), ROWS_AT_ONCE):
+        rows = candidates[start : start + ROWS_AT_ONCE]
+        rows = rows[_hold_the_same(matrix, rows, earlier[rows])]
+        found[rows] = earlier[rows]
+    return found
+
+
+def _hold_the_same(
+    matrix: csr_matrix, rows: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Compare rows with others that hold as many labels."""
+    starts = matrix.indptr.astype(np.int64)
+    lengths = starts[rows + 1] - starts[rows]
+    places = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    own, other = (
+        matrix.indices[np.repeat(starts[side], lengths) + places] for side in (rows, others)
     )
-    places, of_first = (
-        np.repeat(matrix.indptr[side].astype(np.int64), lengths[rows]) + within
-        for side in (rows, first[rows])
-    )
-    unequal = matrix.indices[places] != matrix.indices[of_first]
-    equal = np.ones(n_rows, dtype=bool)
-    equal[np.repeat(rows, lengths[rows])[unequal]] = False
-    equal &= lengths == lengths[first]
-    return np.where(equal, first, own)
+    same = np.ones(len(rows), dtype=bool)
+    same[np.repeat(np.arange(len(rows)), lengths)[own != other]] = False
+    return same

@@ -252,7 +252,7 @@ def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
         )
     starts = matrix.indptr[:-1]
     of_row = hash_of(hashes_of_rows(matrix))
-    values = hash_of(hashes_of_labels(matrix) ^ np.repeat(of_row, np.diff(matrix.indptr)))
+    values = hash_of(hashes_of_labels(matrix.indices) ^ np.repeat(of_row, np.diff(matrix.indptr)))
     largest = np.repeat(np.maximum.reduceat(values, starts), np.diff(matrix.indptr))
     hidden = values == largest
     return _part(matrix, ~hidden), _part(matrix, hidden)
