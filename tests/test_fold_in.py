@@ -170,6 +170,8 @@ def test_steps_start_on_the_way_to_where_they_end(split):
     start, end = start[:, :32], end[:, :32]
     # from zero it would be all of it
     assert ((start - end) ** 2).sum() < 0.5 * (end**2).sum()
+    folder.steps = folder.steps._replace(size=1e-12)
+    np.testing.assert_allclose(folder.users(rows, 1)[:, :32], start, rtol=1e-4, atol=1e-6)
 
 
 def test_errors_of_transform(fitted, annotations):
