@@ -188,6 +188,9 @@ ctypedef struct Task:
     # often as makes so many steps
     uint32_t sweeps
     uint32_t least_steps
+    # and starts from the line through what its labels differ from their mean
+    float start
+    const float* mean
     uint64_t seed
     uint64_t epoch
 
@@ -730,9 +733,16 @@ cdef void fold_row(const Task* task, Scratch* scratch, const Row* row) noexcept 
     cdef uint64_t key = 0
     cdef uint32_t sweep, kept = 0
     cdef uint32_t sweeps = <uint32_t> max(<int64_t> task.sweeps, task.least_steps // row.n_pairs)
+    cdef float root = sqrt(<float> (row.end - row.begin))
     cdef int64_t i
     for i in range(row.begin, row.end):
         key = mix(key + <uint64_t> task.indices[i] + 1)
+        vr_add_masked(
+            row.user, task.item_factors + <size_t> task.indices[i] * task.stride, task.learns,
+            task.start / root, 0, task.stride)
+    vr_add_masked(row.user, task.mean, task.learns, -task.start * root, 0, task.stride)
+    if task.cosine:
+        normalise(row.user, task.stride)
     scratch.random = random_stream(task.seed, task.epoch, key)
     memset(scratch.folded, 0, task.stride * sizeof(float))
     for sweep in range(sweeps):
@@ -1011,7 +1021,8 @@ def train(
     double learning_rate, double learning_rate_user, double regularization_user,
     double regularization_positive, double regularization_negative, bint regularize_violating_only,
     bint verify, bint cosine, bint auto_group, bint in_turn,
-    uint64_t seed, uint64_t epoch, int n_threads, int sweeps=0, int least_steps=0
+    uint64_t seed, uint64_t epoch, int n_threads,
+    int sweeps=0, int least_steps=0, double start=0.0, const float[::1] mean=None
 ):
     """Train on the positives of the given rows, in this order, and return counts.
 
@@ -1025,6 +1036,9 @@ def train(
     sweeps : 0, or how often to go over the positives of a row with item_factors fixed. Then
         user_factors are where it starts from, and random numbers depend on the positives alone
     least_steps : rows with few positives go over them more often, up to so many steps
+    start : so many times the sum of what the n positives of a row differ from the mean, divided by
+        the root of n, are added to it before
+    mean : IN (stride,), padded and aligned, of item_factors; needed where there are sweeps
     """
     cdef Task task
     cdef Counts counts
@@ -1088,6 +1102,10 @@ def train(
     task.in_turn = in_turn
     task.sweeps = sweeps
     task.least_steps = least_steps
+    if sweeps:
+        task.start = <float> start
+        task.mean = &mean[0]
+        require_alignment(task.mean)
     task.seed = seed
     task.epoch = epoch
     rows_at_once = max(1, min(<int64_t> ROWS_AT_ONCE, n_rows // (TURNS * max(1, n_threads))))

@@ -127,7 +127,7 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
     learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
     draws, values, corrected, cosine, damped, in_turn, sweeps, least_steps,
-    learning_rate_user, shares_candidates.
+    start, learning_rate_user, shares_candidates.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, proposal, options)
@@ -145,6 +145,12 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
             for label in matrix.indices[begin:end]:
                 key = mix((key + int(label) + 1) % 2**64)
             random = Random(seed, epoch, key)
+            learned = slice(None, -1) if options.get("bias") else slice(None)
+            apart = items[matrix.indices[begin:end]] - items.mean(axis=0)
+            from_start = options.get("start", 0.0) * apart.sum(axis=0) / np.sqrt(end - begin)
+            users[row][learned] += from_start[learned]
+            if options.get("cosine"):
+                users[row] /= np.linalg.norm(users[row])
             after = []
             sweeps = max(sweeps, options.get("least_steps", 0) // n_pairs)
             for _ in range(sweeps):

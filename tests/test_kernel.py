@@ -84,6 +84,7 @@ def run_both(
     if len(rows):
         fast.refresh(fast_items, n_threads)
     rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(2, n_labels)))])
+    mean = padded(kernel, items.mean(axis=0, keepdims=True))[0]
     running = options.get("values")
     if running is not None:
         running = kernel.running_sums(matrix.indptr.astype(np.int64), running)
@@ -106,7 +107,7 @@ def run_both(
         damped=options.get("damped", False), auto_group=False,
         in_turn=options.get("in_turn", False), seed=seed, epoch=epoch,
         n_threads=n_threads, sweeps=options.get("sweeps", 0),
-        least_steps=options.get("least_steps", 0),
+        least_steps=options.get("least_steps", 0), start=options.get("start", 0.0), mean=mean,
     )  # fmt: skip
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
@@ -567,16 +568,17 @@ FOLD_INS = [
 
 
 @pytest.mark.parametrize("options", FOLD_INS, ids=lambda o: "-".join(str(v) for v in o.values()))
-@pytest.mark.parametrize(("sweeps", "least_steps"), [(1, 0), (5, 0), (40, 0), (4, 48)])
-def test_fold_in_agrees_with_the_reference(kernel, options, sweeps, least_steps):
+@pytest.mark.parametrize(
+    ("sweeps", "least_steps", "start"), [(1, 0, 0.0), (5, 0, 0.2), (40, 0, 0.0), (4, 48, 0.5)]
+)
+def test_fold_in_agrees_with_the_reference(kernel, options, sweeps, least_steps, start):
     bias = options.get("bias", False)
     matrix, users, items = make_case(11, 25, 60, 18 + bias)
     if bias:
         users[:, -1] = 1
     fast, slow = run_both(
         kernel, matrix, users, items, learning_rate=0.2, decay=(0.03, 0.0, 0.0), sweeps=sweeps,
-        least_steps=least_steps,
-        **options,
+        least_steps=least_steps, start=start, **options,
     )  # fmt: skip
     assert_agree(fast, slow)
     np.testing.assert_array_equal(fast[1], items)

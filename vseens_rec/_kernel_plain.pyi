@@ -127,6 +127,8 @@ def train(
     n_threads: int,
     sweeps: int = 0,
     least_steps: int = 0,
+    start: float = 0.0,
+    mean: NDArray[np.float32] | None = None,
 ) -> dict[str, float]: ...
 def fold_label(
     out: NDArray[np.float32],

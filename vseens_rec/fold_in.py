@@ -124,7 +124,9 @@ class FoldIn:
             raise ValueError("item_factors are not finite: nothing can be folded in")
         self.variance = variance_of(settings, item_factors)
         self.steps = choose_steps(settings, self.variance, self.rank_weights)
-        self.mean = item_factors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.learns = settings.learned_columns()
+        self.mean = kernel.aligned_rows(1, item_factors.shape[1])
+        self.mean[:] = item_factors.mean(axis=0, dtype=np.float64)
         sampler.refresh(item_factors, num_threads)
 
     def agrees_with(self, settings: Settings, item_factors: Floats) -> bool:
@@ -284,9 +286,6 @@ class FoldIn:
             stop = min(n_rows, stop, start + MOST_ROWS)
             rows = np.flatnonzero(computed[start:stop]).astype(np.int32)
             block = kernel.aligned_rows(stop - start, out.shape[1])
-            block[rows] = self._start(
-                user_items if len(rows) == n_rows else user_items[start + rows]
-            )
             if self.settings.use_bias:
                 block[:, self.settings.factors] = 1
             started = time.perf_counter()
@@ -299,7 +298,7 @@ class FoldIn:
                 running_values,
                 block,
                 self.item_factors,
-                self.settings.learned_columns(),
+                self.learns,
                 self.rank_weights,
                 **options,
                 learning_rate=self.steps.size,
@@ -310,6 +309,8 @@ class FoldIn:
                 n_threads=n_threads,
                 sweeps=SWEEPS,
                 least_steps=LEAST_STEPS,
+                start=self.steps.start,
+                mean=self.mean[0],
             )
             n_steps = int(steps_before[stop] - steps_before[start])
             call_size.record(n_steps, time.perf_counter() - started)
@@ -327,21 +328,6 @@ class FoldIn:
             out[start:stop] = block
             start = stop
         return out
-
-    def _start(self, user_items: csr_matrix) -> NDArray[np.float32]:
-        """Where the steps on rows that hold labels start."""
-        pattern = csr_matrix(
-            (np.ones(user_items.nnz, dtype=np.float32), user_items.indices, user_items.indptr),
-            shape=user_items.shape,
-        )
-        roots = np.sqrt(np.diff(pattern.indptr), dtype=np.float32)[:, None]
-        sums = pattern @ self.item_factors
-        start: NDArray[np.float32] = sums / roots - roots * self.mean
-        start *= np.float32(self.steps.start) * self.settings.learned_columns()
-        if self.settings.cosine:
-            norms = np.linalg.norm(start, axis=1, keepdims=True)
-            start /= np.where(norms > 0, norms, 1)
-        return start
 
 
 class _Terms(NamedTuple):
