@@ -49,8 +49,8 @@ def test_loss_falls_and_history_is_complete(annotations):
     assert history["violations"][-1] < 0.8 * history["violations"][0]
     assert all(0 <= share <= 1 for share in history["violations"])
     assert all(seconds > 0 for seconds in history["seconds"])
-    # 120 ** 0.3
-    assert set(history["trials"]) == {4.0}
+    # 120 ** 0.44 / 4
+    assert set(history["trials"]) == {2.0}
 
 
 def test_zero_iterations_give_the_initial_factors(annotations):

@@ -75,8 +75,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
         lambda. Smaller is harder. None: ``1.2 * n_labels ** -0.2`` (.30 of 1,000 labels, .12 of
         100,000), since the labels that an image might have grow in number more slowly than all
-        labels do; times the root of `candidates` over their default where the highest of them is
-        taken, or where there is one; 1 at most.
+        labels do; times ``(candidates / default) ** (2 / 3)`` where the highest of them is taken, or
+        where there is one; 1 at most.
     refresh_interval : float, default=8.0
         How long the sorted labels are used before they are sorted anew, in units of
         ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
@@ -89,8 +89,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         with the loss: ``"violator"`` for ``"warp"``, ``"first"`` for ``"softmax"`` and ``"sgns"``
         and where ``candidates=1``, else ``"hardest"``.
     candidates : int or None, default=None
-        Labels drawn for a positive. None: for ``"hardest"`` and ``"group"`` as many as
-        ``n_labels ** 0.3``, rounded down, 2 at least (7 of 1,000 labels, 31 of 100,000), so that
+        Labels drawn for a positive. None: for ``"hardest"`` and ``"group"`` as many as a fourth of
+        ``n_labels ** 0.44``, rounded down, 2 at least (5 of 1,000 labels, 39 of 100,000), so that
         negatives are harder where there are more labels to choose from; else 1.
     share_candidates : bool, default=False
         Draw one set of candidates for up to 16 positives of an image, which then take one step
@@ -606,7 +606,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 selection = "violator"
             elif self.loss in ("softmax", "sgns") or candidates == 1 or released:
                 selection = "first"
-        usual_candidates = max(2, int(n_labels**0.3))
+        usual_candidates = max(2, int(n_labels**0.44 / 4))
         if candidates is None:
             candidates = 1
             if selection in ("hardest", "group"):
@@ -617,7 +617,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             rank_scale = 1.2 * n_labels**-0.2
             if selection in ("hardest", "group") or (selection, candidates) == ("first", 1):
                 # the highest of few has to come from higher up to be as hard
-                rank_scale *= (candidates / usual_candidates) ** 0.5
+                rank_scale *= (candidates / usual_candidates) ** (2 / 3)
             rank_scale = min(1.0, rank_scale)
         damped_steps = self.damped_steps
         if damped_steps is None:

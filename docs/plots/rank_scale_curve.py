@@ -27,10 +27,10 @@ for candidates, colour, style in ((None, BLACK, "o-"), (1, BLUE, "s--")):
     found = np.array(
         [[ndcg(split, rank_scale=s, candidates=candidates) for split in SPLITS] for s in SCALES]
     )
-    label = "one candidate" if candidates else "hardest of 8, the default"
+    label = "one candidate" if candidates else "hardest of 5, the default"
     axes.plot(SCALES, found.mean(axis=1), style, color=colour, label=label)
     axes.plot(SCALES, found, style[0], color=colour, markersize=3, alpha=0.5)
-    default = 1.2 * train.shape[1] ** -0.2 / (8**0.5 if candidates else 1)
+    default = 1.2 * train.shape[1] ** -0.2 / (5 ** (2 / 3) if candidates else 1)
     axes.axvline(default, color=colour, linewidth=0.8)
     axes.annotate(
         f"default, {default:.2f}", (default, 0.02), (4, 0), xycoords=("data", "axes fraction"),
