@@ -65,6 +65,8 @@ STEPS, PENALTIES = (0.005, 0.3), (0.003, 1.0)
 METRICS = ("precision@5", "precision@10", "recall@5", "recall@10", "map", "auc", "auc@10")
 WATCHED = "map"
 CONVERGED = 0.99
+# how a fit can end without anything to measure
+FAILED = ("divergence", "no epoch")
 MOST_VALIDATED, MOST_TESTED = 10_000, 200_000
 # how many times faster VSE-ens converges than the state of the art, by the abstract of the paper
 # (arXiv 1801.01632), whose other figures are of data that is not used here
@@ -219,6 +221,8 @@ def watch(method, setting, seed, train, options):
         ended = "limit"
     except ModelFitError:
         return {"ended": "divergence", "validation": 0.0, "epochs": len(trained)}
+    if not hasattr(model, "history_"):
+        return {"ended": "no epoch", "validation": 0.0, "epochs": 0}
     validation = np.array(model.history_["validation"])
     seconds = np.array(model.history_["seconds"])
     converged = int(np.argmax(validation >= CONVERGED * validation.max()))
@@ -304,8 +308,8 @@ def run(figures, name, methods, options):
             print(f"    naive    left out: it would sort {scores:.3g} scores an epoch")
             continue
         best = tune(figures, key, method, train, options)
-        if best["ended"] == "divergence":
-            print(f"    {method:8} left out: every setting diverged")
+        if best["ended"] in FAILED:
+            print(f"    {method:8} left out: no setting finished an epoch in time")
             continue
         chosen[method] = setting_in(best)
     for seed in options.seeds:
@@ -315,7 +319,7 @@ def run(figures, name, methods, options):
                 own | {"part": "convergence"},
                 lambda: watch(method, setting, seed, train, options),  # noqa: B023
             )
-            if timed["ended"] == "divergence":
+            if timed["ended"] in FAILED:
                 continue
             epochs = int(timed["best_epoch"])
             figures.once(
@@ -348,7 +352,7 @@ class Results:
         found = []
         for seed in self.seeds:
             found += self.figures.find(**self.key, part=part, method=method, seed=seed, **setting)
-        return [row for row in found if row["ended"] != "divergence"]
+        return [row for row in found if row["ended"] not in FAILED]
 
     def mean(self, part, method, field):
         """Mean over the seeds."""
@@ -553,7 +557,7 @@ def draw_measures(results, path):
     handles = [plt.Rectangle((0, 0), 1, 1, color=COLORS[method]) for method in shown]
     figure.legend(handles, shown, loc="outside upper center", ncols=len(shown), frameon=False)
     figure.get_layout_engine().set(w_pad=0.12)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=90)
     plt.close(figure)
 
 

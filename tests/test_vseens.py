@@ -284,14 +284,14 @@ def resolved(**parameters):
 
 
 def test_selection_and_candidates_that_go_with_the_loss():
-    assert resolved() == resolved(loss="hinge") == ("hardest", 8)
+    assert resolved() == resolved(loss="hinge") == ("hardest", 6)
     assert resolved(candidates=1) == ("first", 1)
     assert resolved(loss="softmax") == resolved(loss="sgns") == ("first", 1)
     assert resolved(loss="softmax", candidates=8) == ("first", 8)
     assert resolved(loss="warp") == ("violator", 1)
     assert resolved(compat="released") == ("first", 1)
     assert resolved(selection="group", group_size=9) == ("group", 9)
-    assert resolved(selection="group", group_size="auto") == ("group", 8)
+    assert resolved(selection="group", group_size="auto") == ("group", 6)
     assert VSEens()._settings(n_labels=3).candidates == 2
 
 
@@ -382,11 +382,11 @@ def test_the_default_rank_scale_follows_labels_and_candidates():
         return VSEens(**parameters)._settings(n_labels).rank_scale
 
     assert scale() == pytest.approx(1.2 * 1000**-0.2)
-    assert scale(candidates=7) == scale()
+    assert scale(candidates=5) == scale()
     # fewer candidates come from higher up, more from further down
-    assert scale(candidates=1) == pytest.approx(scale() / 7**0.5)
-    assert scale(candidates=28) == pytest.approx(2 * scale())
-    assert scale(candidates=28, selection="group") == scale(candidates=28)
+    assert scale(candidates=1) == pytest.approx(scale() / 5 ** (2 / 3))
+    assert scale(candidates=14) == pytest.approx(2.8 ** (2 / 3) * scale())
+    assert scale(candidates=14, selection="group") == scale(candidates=14)
     assert scale(candidates=10_000) == scale(n_labels=2) == 1
     # every one of them is a negative
     assert scale(candidates=28, loss="softmax") == scale()
