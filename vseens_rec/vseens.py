@@ -75,8 +75,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
         lambda. Smaller is harder. None: ``1.2 * n_labels ** -0.2`` (.30 of 1,000 labels, .12 of
         100,000), since the labels that an image might have grow in number more slowly than all
-        labels do; times ``(candidates / default) ** (2 / 3)`` where the highest of them is taken, or
-        where there is one; 1 at most.
+        labels do; times ``(candidates / default) ** (2 / 3)`` where the highest of them is taken,
+        or where there is one; 1 at most.
     refresh_interval : float, default=8.0
         How long the sorted labels are used before they are sorted anew, in units of
         ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
