@@ -1103,6 +1103,8 @@ def train(
     task.sweeps = sweeps
     task.least_steps = least_steps
     if sweeps:
+        if mean is None:
+            raise ValueError("to fold in takes the mean of item_factors")
         task.start = <float> start
         task.mean = &mean[0]
         require_alignment(task.mean)
