@@ -309,7 +309,7 @@ def run(figures, name, methods, options):
             continue
         best = tune(figures, key, method, train, options)
         if best["ended"] in FAILED:
-            print(f"    {method:8} left out: no setting finished an epoch in time")
+            print(f"    {method:8} left out: every setting diverged or finished no epoch in time")
             continue
         chosen[method] = setting_in(best)
     for seed in options.seeds:

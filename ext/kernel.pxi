@@ -188,7 +188,8 @@ ctypedef struct Task:
     # often as makes so many steps
     uint32_t sweeps
     uint32_t least_steps
-    # and starts from the line through what its labels differ from their mean
+    # before that, so many times the sum of what its labels differ from the mean of all, over the
+    # root of their number, is added to it
     float start
     const float* mean
     uint64_t seed
@@ -1037,7 +1038,7 @@ def train(
         user_factors are where it starts from, and random numbers depend on the positives alone
     least_steps : rows with few positives go over them more often, up to so many steps
     start : so many times the sum of what the n positives of a row differ from the mean, divided by
-        the root of n, are added to it before
+        the root of n, are added to the row before its first sweep
     mean : IN (stride,), padded and aligned, of item_factors; needed where there are sweeps
     """
     cdef Task task

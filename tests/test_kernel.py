@@ -65,6 +65,7 @@ def run_both(
     epoch=5,
     seed=123,
     rows=None,
+    gives_mean=True,
     **options,
 ):
     """Run one epoch by the kernel and by the reference and return both results."""
@@ -84,7 +85,7 @@ def run_both(
     if len(rows):
         fast.refresh(fast_items, n_threads)
     rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(2, n_labels)))])
-    mean = padded(kernel, items.mean(axis=0, keepdims=True))[0]
+    mean = padded(kernel, items.mean(axis=0, keepdims=True))[0] if gives_mean else None
     running = options.get("values")
     if running is not None:
         running = kernel.running_sums(matrix.indptr.astype(np.int64), running)
@@ -585,6 +586,15 @@ def test_fold_in_agrees_with_the_reference(kernel, options, sweeps, least_steps,
     assert np.abs(fast[0] - users).max() > 0.01
     if bias:
         assert (fast[0][:, -1] == 1).all()
+
+
+def test_a_fold_in_needs_the_mean(kernel):
+    matrix, users, items = make_case(11, 25, 60, 18)
+    with pytest.raises(ValueError, match="mean of item_factors"):
+        run_both(
+            kernel, matrix, users, items, loss="logistic", learning_rate=0.2, sweeps=3,
+            gives_mean=False,
+        )  # fmt: skip
 
 
 def test_running_sums_begin_anew_in_every_row(kernel):
