@@ -44,6 +44,7 @@ PARAMETERS = {
     "large factors": {"init_scale": 1e4},
     "huge factors": {"init_scale": 1e30},
     "no factors": {"init_scale": 0.0},
+    "spectral start": {"init": "spectral", "init_scale": 0.0},
     "undamped": {"damped_steps": False, "learning_rate": 1.0},
 }
 

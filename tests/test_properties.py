@@ -84,6 +84,7 @@ PARAMETERS = st.fixed_dictionaries(
         "use_bias": st.booleans(),
         "cosine": st.booleans(),
         "verify_negative_samples": st.booleans(),
+        "init": st.sampled_from([None, "spectral", "random"]),
         "init_scale": st.sampled_from([0.0, 0.03, 1e3]),
         "fold_in_users": st.booleans(),
         "early_stopping": st.booleans(),

@@ -2,10 +2,12 @@
 
 import importlib
 import os
+from contextlib import AbstractContextManager
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import joblib
+from threadpoolctl import ThreadpoolController
 
 from . import _platform
 
@@ -78,6 +80,19 @@ def effective_threads(num_threads: int) -> int:
         num_threads = max(1, min(_platform.max_threads(), joblib.cpu_count()))
     Fork.had_threads = Fork.had_threads or num_threads > 1
     return num_threads
+
+
+_blas: ThreadpoolController | None = None
+
+
+def limit_blas(num_threads: int) -> AbstractContextManager[Any]:
+    """Keep BLAS to so many threads inside a with statement."""
+    global _blas
+    if _blas is None:
+        # looking for the libraries takes milliseconds: once a process
+        _blas = ThreadpoolController()
+    limited: AbstractContextManager[Any] = _blas.limit(limits=num_threads, user_api="blas")
+    return limited
 
 
 class Config(TypedDict):

@@ -57,6 +57,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "scoring": [str],
     "compat": [StrOptions({"released"}), None],
     "verify_negative_samples": ["boolean"],
+    "init": [StrOptions({"spectral", "random"}), None],
     "init_scale": [Interval(Real, 0, None, closed="left")],
     "num_threads": [Interval(Integral, 0, None, closed="left")],
     "random_state": ["random_state", np.random.Generator],

@@ -105,6 +105,7 @@ TEXTBOOK: dict[str, Any] = {
     "damped_steps": False,
     "user_learning_rate_multiplier": 1.0,
     "rank_scale": 0.1,
+    "init": "random",
 }
 # characters of them in a line of a docstring
 LINE_OF_NAMES = 72

@@ -10,10 +10,9 @@ from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import ThreadpoolController
 
 from . import _validation
-from ._native import Fork, effective_threads
+from ._native import Fork, effective_threads, limit_blas
 from ._typing import Floats, IdListLike, IdsLike, LearnedFactors, MatrixLike, Ranking
 
 if TYPE_CHECKING:
@@ -392,16 +391,8 @@ def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: n
     values[:] = np.column_stack([first, values])[keep].reshape(values.shape)
 
 
-_blas: ThreadpoolController | None = None
-
-
 def _limit_blas(n_rows: int, num_threads: int) -> AbstractContextManager[Any]:
     """Keep BLAS to one thread where the batches of top-k run in parallel already."""
-    global _blas
     if n_rows <= TOPK_BATCH or num_threads == 1:
         return nullcontext()
-    if _blas is None:
-        # looking for the libraries takes milliseconds: once a process
-        _blas = ThreadpoolController()
-    limited: AbstractContextManager[Any] = _blas.limit(limits=1, user_api="blas")
-    return limited
+    return limit_blas(1)

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from ._native import kernel
 from ._typing import EpochCallback, Floats, History
 from .sampling import make_sampler
+from .spectral import add_spectral_start
 
 # the kernel returns to Python about this often, so that an interrupt is seen soon
 SECONDS_PER_CALL = 0.2
@@ -57,6 +58,7 @@ class Settings:
     use_bias: bool
     cosine: bool
     verify_negative_samples: bool
+    init: str
     init_scale: float
     released: bool
 
@@ -193,7 +195,7 @@ class Trainer:
             self.n_pairs = RELEASED_TRIPLETS * len(self.rows)
         self.lengths = lengths
 
-        self._init_factors(initial)
+        self._init_factors(user_items, initial)
         self.sampler = self.new_sampler()
         # what it took to sort the labels, in pairs
         self.refresh_interval: int = max(
@@ -220,22 +222,37 @@ class Trainer:
             self.history["group_size"] = []
         self.group_size = last_group_size(settings, self.history)
 
-    def _init_factors(self, initial: tuple[Floats, Floats] | None) -> None:
+    def _init_factors(self, user_items: csr_matrix, initial: tuple[Floats, Floats] | None) -> None:
         settings = self.settings
         self.learns = settings.learned_columns()
-        factors = []
-        for stream, n_rows in enumerate(self.shape):
-            array = kernel.aligned_rows(n_rows, len(self.learns))
-            factors.append(array)
-            if initial is not None:
-                array[:, : settings.columns] = initial[stream]
-                continue
-            kernel.fill_normal(
-                array, settings.factors, settings.init_scale, self.seed, stream, self.num_threads
-            )
-            if settings.cosine:
-                array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
+        factors = [kernel.aligned_rows(n_rows, len(self.learns)) for n_rows in self.shape]
         self.user_factors, self.item_factors = factors
+        if initial is not None:
+            for array, given in zip(factors, initial, strict=True):
+                array[:, : settings.columns] = given
+        else:
+            for stream, array in enumerate(factors):
+                kernel.fill_normal(
+                    array,
+                    settings.factors,
+                    settings.init_scale,
+                    self.seed,
+                    stream,
+                    self.num_threads,
+                )
+            if settings.init == "spectral":
+                add_spectral_start(
+                    self.user_factors,
+                    self.item_factors,
+                    user_items,
+                    settings,
+                    # epochs have generators of their own
+                    np.random.Generator(np.random.PCG64([self.seed, 0, 1])),
+                    threads_for(self.n_pairs, self.num_threads),
+                )
+            if settings.cosine:
+                for array in factors:
+                    array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
         if settings.use_bias:
             self.user_factors[:, settings.factors] = 1.0
 

@@ -1,0 +1,150 @@
+"""The start from which labels appear together."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix, hstack, vstack
+
+from vseens_rec import BPR, VSEens, spectral
+from vseens_rec.metrics import ranking_metrics
+from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.spectral import Pairs, label_directions
+
+OPTIONS = {"factors": 16, "init": "spectral", "init_scale": 0.0, "num_threads": 1}
+
+
+def start(X, **parameters):
+    """The model as the training finds it."""
+    options = OPTIONS | {"random_state": 0, "iterations": 0, "fold_in_users": False} | parameters
+    return VSEens(**options).fit(X, show_progress=False)
+
+
+def cosines_by_definition(X, factors):
+    """Cosines of the labels, from the whole decomposition of the weighted matrix."""
+    dense = X.toarray() > 0
+    weighted = dense / np.maximum(dense.sum(axis=1, keepdims=True), 1) ** 0.25
+    weighted /= np.maximum(dense.sum(axis=0), 1) ** 0.4
+    _, values, rows = np.linalg.svd(weighted, full_matrices=False)
+    directions = (rows[:factors] * np.sqrt(values[:factors, None])).T
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return directions @ directions.T
+
+
+def test_labels_are_placed_by_the_singular_vectors(annotations, monkeypatch):
+    monkeypatch.setattr(spectral, "ITERATIONS", 60)
+    directions = label_directions(Pairs(annotations, 1), 20, np.random.default_rng(0))
+    assert directions.shape == (120, 20)
+    expected = cosines_by_definition(annotations, 20)
+    np.testing.assert_allclose(directions @ directions.T, expected, atol=2e-3)
+
+
+def test_few_directions_are_nearly_the_first_ones(planted):
+    X = planted.matrix
+    directions = label_directions(Pairs(X, 1), 6, np.random.default_rng(0))
+    differences = directions @ directions.T - cosines_by_definition(X, 6)
+    assert np.sqrt((differences**2).mean()) < 0.05
+
+
+def test_labels_have_one_length_and_images_follow_from_theirs(annotations):
+    model = start(annotations)
+    labels = model.item_factors[:, :16]
+    np.testing.assert_allclose(np.linalg.norm(labels, axis=1), spectral.LENGTH, rtol=1e-5)
+    assert (model.item_factors[:, 16] == 0).all()
+    assert (model.user_factors[:, 16] == 1).all()
+    sums = (annotations > 0) @ (labels - labels.mean(axis=0))
+    lengths = np.diff(annotations.indptr)
+    expected = sums / np.sqrt(np.maximum(lengths, 1))[:, None]
+    # 2.3 units of the scores, which are 1 here, over the variance of the labels
+    expected *= 0.45 * 2.3 / labels.var(axis=0).sum()
+    np.testing.assert_allclose(model.user_factors[:, :16], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_blocks_and_threads_only_round(annotations, monkeypatch):
+    settings = VSEens(**OPTIONS)._settings(120)
+
+    def scores(num_threads):
+        users, items = np.zeros((400, 16), np.float32), np.zeros((120, 16), np.float32)
+        generator = np.random.default_rng(0)
+        spectral.add_spectral_start(users, items, annotations, settings, generator, num_threads)
+        return users @ items.T
+
+    whole = scores(1)
+    monkeypatch.setattr(spectral, "MOST_ROWS", 1)
+    blocks = list(Pairs(annotations, 1).blocks(np.ones(annotations.nnz, np.float32)))
+    assert [len(range(400)[rows]) for rows, _ in blocks] == [120, 120, 120, 40]
+    for num_threads in (1, 3):
+        np.testing.assert_allclose(scores(num_threads), whole, atol=1e-3)
+
+
+def test_labels_and_images_that_nothing_is_known_of_start_at_random(annotations):
+    X = hstack([annotations, csr_matrix((400, 3))])
+    X = vstack([X, csr_matrix((2, 123))]).tocsr()
+    model = start(X)
+    np.testing.assert_array_equal(model.item_factors[120:], 0)
+    np.testing.assert_array_equal(model.user_factors[400:, :16], 0)
+    model = start(X, init_scale=0.1)
+    assert model.item_factors[120:, :16].std() == pytest.approx(0.1, rel=0.3)
+    assert model.user_factors[400:, :16].std() == pytest.approx(0.1, rel=0.5)
+
+
+@pytest.mark.parametrize("factors", [1, 4, 200])
+def test_fewer_directions_than_factors(factors):
+    """Three kinds of images: there are three directions, and the other columns stay random."""
+    X = csr_matrix(np.kron(np.eye(3), np.ones((20, 4))))
+    model = start(X, factors=factors, iterations=0)
+    learned = model.item_factors[:, :factors]
+    assert np.isfinite(learned).all()
+    assert (np.abs(learned).max(axis=0) > 1e-3).sum() == min(factors, 3)
+    if factors >= 3:
+        cosines = learned @ learned.T / spectral.LENGTH**2
+        np.testing.assert_allclose(cosines, np.kron(np.eye(3), np.ones((4, 4))), atol=1e-4)
+    trained = start(X, factors=factors, iterations=5, init_scale=0.03)
+    assert np.isfinite(trained.user_factors).all()
+
+
+def test_one_pair_is_enough():
+    for shape in ((1, 2), (3, 1), (1, 1)):
+        X = csr_matrix(([1.0], ([0], [0])), shape=shape)
+        model = start(X, factors=3, iterations=2, verify_negative_samples=False)
+        assert np.isfinite(model.item_factors).all()
+        assert np.isfinite(model.user_factors).all()
+
+
+def test_few_iterations_rank_well_after_it(emoji):
+    train, test = leave_one_out_split(emoji, random_state=0)
+    found = {}
+    for init in ("spectral", "random"):
+        model = VSEens(iterations=3, init=init, random_state=0, num_threads=1)
+        model.fit(train, show_progress=False)
+        found[init] = ranking_metrics(model, train, test, ["ndcg@10"])["ndcg@10"]
+    assert found["spectral"] > 1.5 * found["random"]
+
+
+def test_one_seed_gives_the_same_bits_and_values_do_not_matter(annotations):
+    doubled = annotations * 2
+    first, second = start(annotations, iterations=2), start(doubled, iterations=2)
+    np.testing.assert_array_equal(first.user_factors, second.user_factors)
+    np.testing.assert_array_equal(first.item_factors, second.item_factors)
+    other = start(annotations, random_state=1)
+    assert not np.array_equal(start(annotations).item_factors, other.item_factors)
+
+
+def test_when_it_is_the_default():
+    assert VSEens()._settings(499).init == "random"
+    assert VSEens()._settings(500).init == "spectral"
+    assert VSEens(compat="released")._settings(500).init == "random"
+    assert VSEens(compat="released", init="spectral")._settings(9).init == "spectral"
+    assert VSEens.paper()._settings(500).init == "random"
+    assert BPR()._settings(500).init == "random"
+
+
+def test_cosines_start_at_length_1(annotations):
+    model = start(annotations, cosine=True, use_bias=False, init_scale=0.03)
+    for factors in (model.user_factors, model.item_factors):
+        np.testing.assert_allclose(np.linalg.norm(factors, axis=1), 1, rtol=1e-5)
+
+
+def test_a_warm_start_goes_on_from_what_was_learned(annotations):
+    model = start(annotations, iterations=5, warm_start=True)
+    learned = model.item_factors.copy()
+    model.set_params(iterations=0).fit(annotations, show_progress=False)
+    np.testing.assert_array_equal(model.item_factors, learned)
