@@ -312,6 +312,7 @@ def test_early_stopping_gives_back_the_best(split):
         learning_rate_schedule="constant",
         early_stopping=True,
         n_iter_no_change=10,
+        init="random",
         num_threads=1,
     ).fit(train, show_progress=False)
     curve = model.history_["validation"]

@@ -1,6 +1,5 @@
 """Initial factors that follow from which labels appear together, by a truncated decomposition."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,6 @@ LABEL_POWER = 0.4
 # power iterations, and directions that are carried along beyond those wanted
 ITERATIONS = 3
 OVERSAMPLING = 10
-# length of a label's factors
-LENGTH = 1.6
 # of where a fold-in starts, as the training goes on from here for longer
 SHARE_OF_START = 0.45
 # directions weaker than that are rounding errors
@@ -34,56 +31,57 @@ MOST_ROWS = 1 << 16
 
 
 class Pairs:
-    """The stored pairs with weights, multiplied in blocks of rows by several threads."""
+    """The stored pairs, multiplied with weights, in blocks of rows and by several threads."""
 
     def __init__(self, user_items: csr_matrix, num_threads: int):
         self.indptr, self.indices = user_items.indptr, user_items.indices
         self.shape: tuple[int, int] = user_items.shape
-        self.lengths = np.maximum(np.diff(self.indptr), 1)
         self.num_threads = num_threads
 
-    def blocks(self, weights: Matrix) -> Iterator[tuple[slice, csr_matrix]]:
-        """Yield blocks of rows with their weights, without copies."""
-        n_rows, n_labels = self.shape
-        size = min(-(-n_rows // self.num_threads), max(MOST_ROWS, n_labels))
-        for start in range(0, n_rows, size):
-            stop = min(start + size, n_rows)
-            first, last = self.indptr[start], self.indptr[stop]
-            parts = (weights[first:last], self.indices[first:last])
-            indptr = self.indptr[start : stop + 1] - first
-            yield slice(start, stop), csr_matrix((*parts, indptr), shape=(stop - start, n_labels))
-
-    def label_weights(self) -> Matrix:
-        """Weights by how many labels the image and how many images the label has."""
+    def together(self, labels: Matrix) -> Matrix:
+        """Multiply by the transpose of the weighted pairs times the weighted pairs."""
         counts = np.maximum(np.bincount(self.indices, minlength=self.shape[1]), 1)
-        weights: Matrix = (counts**-LABEL_POWER).astype(np.float32)[self.indices]
-        weights *= self.image_weights(IMAGE_POWER)
-        return weights
+        label_weights = (counts**-LABEL_POWER).astype(np.float32)
 
-    def image_weights(self, power: float) -> Matrix:
-        """Weights by how many labels the image has alone."""
-        weights: Matrix = np.repeat((self.lengths**-power).astype(np.float32), np.diff(self.indptr))
-        return weights
+        def multiply(rows: slice) -> Matrix:
+            block = self.block(rows, IMAGE_POWER, label_weights)
+            product: Matrix = block.T @ (block @ labels)
+            return product
 
-    def together(self, weights: Matrix, labels: Matrix) -> Matrix:
-        """Multiply by the transpose of the pairs times the pairs."""
         total = np.zeros_like(labels)
         with ThreadPoolExecutor(self.num_threads) as pool:
-            products = pool.map(
-                lambda block: block[1].T @ (block[1] @ labels), self.blocks(weights)
-            )
-            for product in products:
+            for product in pool.map(multiply, self.blocks()):
                 total += product
         return total
 
-    def add_sums(self, weights: Matrix, labels: Matrix, out: Matrix) -> None:
-        """Add to every image the sum over its labels."""
+    def add_sums(self, labels: Matrix, out: Matrix) -> None:
+        """Add to every image the sum over its labels, divided by the root of their number."""
 
-        def add(block: tuple[slice, csr_matrix]) -> None:
-            out[block[0]] += block[1] @ labels
+        def add(rows: slice) -> None:
+            out[rows] += self.block(rows, 0.5) @ labels
 
         with ThreadPoolExecutor(self.num_threads) as pool:
-            list(pool.map(add, self.blocks(weights)))
+            for _ in pool.map(add, self.blocks()):
+                pass
+
+    def blocks(self) -> list[slice]:
+        """Divide the rows among the threads, or further."""
+        n_rows, n_labels = self.shape
+        size = min(-(-n_rows // self.num_threads), max(MOST_ROWS, n_labels))
+        return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+    def block(
+        self, rows: slice, image_power: float, label_weights: Matrix | None = None
+    ) -> csr_matrix:
+        """Weigh the pairs of some rows by how many labels these have, and by the label."""
+        first, last = self.indptr[rows.start], self.indptr[rows.stop]
+        indices = self.indices[first:last]
+        indptr = self.indptr[rows.start : rows.stop + 1] - first
+        lengths = np.diff(indptr)
+        weights = np.repeat((np.maximum(lengths, 1) ** -image_power).astype(np.float32), lengths)
+        if label_weights is not None:
+            weights *= label_weights[indices]
+        return csr_matrix((weights, indices, indptr), shape=(len(lengths), self.shape[1]))
 
 
 def orthonormal(columns: Matrix) -> Matrix:
@@ -95,20 +93,18 @@ def orthonormal(columns: Matrix) -> Matrix:
 
 
 def label_directions(pairs: Pairs, factors: int, generator: np.random.Generator) -> Matrix:
-    """Place every label by the labels it appears with: rows of one length, or zero.
+    """Place every label by the labels it appears with: rows of length 1, or zero.
 
     The columns are the first right singular vectors of the weighted pairs, by the subspace
     iteration of Halko, Martinsson and Tropp (SIAM Review 53, 2011), times the square roots of the
     singular values; fewer than `factors` where there are no more.
     """
-    weights = pairs.label_weights()
-    n_labels = pairs.shape[1]
     width = min(factors + OVERSAMPLING, *pairs.shape)
-    basis = generator.standard_normal((n_labels, width), dtype=np.float32)
-    found = pairs.together(weights, basis)
+    basis = generator.standard_normal((pairs.shape[1], width), dtype=np.float32)
+    found = pairs.together(basis)
     for _ in range(ITERATIONS - 1):
         basis = orthonormal(found)
-        found = pairs.together(weights, basis)
+        found = pairs.together(basis)
     values, vectors = np.linalg.eigh((basis.T @ found).astype(np.float64))
     strongest = np.flatnonzero(values > LEAST_EIGENVALUE * max(values[-1], 1e-30))[::-1][:factors]
     # what was found is the basis times the values, once more in the direction of the strong ones
@@ -144,11 +140,11 @@ def add_spectral_start(
     """
     pairs = Pairs(user_items, num_threads)
     with limit_blas(num_threads):
-        labels = LENGTH * label_directions(pairs, settings.factors, generator)
+        labels = label_directions(pairs, settings.factors, generator)
         found = slice(0, labels.shape[1])
         item_factors[:, found] += labels
         variance = variance_of(settings, labels)
         start = choose_steps(settings, variance, settings.rank_weights(len(labels))).start
         labels -= labels.mean(axis=0, dtype=np.float64)
         labels *= SHARE_OF_START * start
-        pairs.add_sums(pairs.image_weights(0.5), labels, user_factors[:, found])
+        pairs.add_sums(labels, user_factors[:, found])
