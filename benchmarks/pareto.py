@@ -225,7 +225,7 @@ OURS = {
         train_vseens,
         {},
         {
-            "learning_rate": Log(0.1, 0.5),
+            "learning_rate": Log(0.05, 0.5),
             "regularization": Log(0.02, 0.08),
             "rank_scale": Log(0.05, 1),
             "candidates": [1, 2, 4, 8, 16, 32],
