@@ -1,11 +1,13 @@
 """What each default parameter is worth: every one moved alone, on labels held out for validation.
 
     python benchmarks/defaults.py --data FOLDER [--sets mirflickr25k harrison coco80] [--seeds 1]
+        [--starts]
 
-FOLDER holds mirflickr25k/tags_all.npz, harrison/all.npz and coco80/official_train2014.npz, CSR
-matrices saved by scipy.sparse.save_npz; where the public gets them is in benchmarks/pareto.py. One
-label of every image is held out for a test that is not looked at here, and one of the rest is what
-is ranked. Prints NDCG@10 and the seconds of fit, for the default and for every change.
+FOLDER holds mirflickr25k/tags_all.npz and the other files below, CSR matrices saved by
+scipy.sparse.save_npz; where the public gets most of them is in benchmarks/pareto.py. One label of
+every image is held out for a test that is not looked at here, and one of the rest is what is
+ranked. Prints NDCG@10 and the seconds of fit, for the default and for every change; with --starts
+for both starts (`init`) and several numbers of iterations.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import numpy as np
 from scipy.sparse import load_npz
 
 from vseens_rec import VSEens
+from vseens_rec.datasets import load_emoji
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 
@@ -23,6 +26,9 @@ FILES = {
     "mirflickr25k": "mirflickr25k/tags_all.npz",
     "harrison": "harrison/all.npz",
     "coco80": "coco80/official_train2014.npz",
+    "nuswide81": "nuswide81/train.npz",
+    "corel5k": "corel5k/train.npz",
+    "corel5k_mulan374": "corel5k_mulan374/train.npz",
 }
 CHANGES = {
     "user_learning_rate_multiplier": [1.0, 4.0, 16.0],
@@ -35,6 +41,7 @@ CHANGES = {
     "factors": [64, 256],
     "iterations": [12, 25, 100],
     "fold_in_users": [False],
+    "init": ["random", "spectral"],
 }
 
 
@@ -53,17 +60,35 @@ def changes_for(n_labels):
     yield "one candidate, rank_scale=.1", {"candidates": 1, "rank_scale": 0.1}
 
 
+def starts():
+    """Name and parameters of both starts after several numbers of epochs."""
+    for iterations in (3, 15, 50):
+        for init in ("random", "spectral"):
+            yield f"{init}, {iterations} iterations", {"init": init, "iterations": iterations}
+
+
+def matrix_of(folder, data):
+    """The annotations; the emoji come with the package."""
+    return load_emoji().matrix if data == "emoji" else load_npz(folder / FILES[data])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=list(FILES), choices=FILES)
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        default=["mirflickr25k", "harrison", "coco80"],
+        choices=[*FILES, "emoji"],
+    )
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--starts", action="store_true")
     options = parser.parse_args()
     for data in options.sets:
-        train, _ = leave_one_out_split(load_npz(options.data / FILES[data]), random_state=0)
+        train, _ = leave_one_out_split(matrix_of(options.data, data), random_state=0)
         inner, validation = leave_one_out_split(train, random_state=1)
         print(data)
-        for name, parameters in changes_for(inner.shape[1]):
+        for name, parameters in starts() if options.starts else changes_for(inner.shape[1]):
             found, seconds = [], []
             for seed in range(options.seeds):
                 started = time.perf_counter()

@@ -115,14 +115,18 @@ def train_vseens(matrix, job):
         for epochs in recorder.asked:
             fit(epochs)
         if recorder.budgets:
+            # the first fit finds caches and memory cold, and says little about the next ones
+            fit(1)
             rest, epoch_seconds = fit(1)
             done = 1
             for budget in recorder.budgets:
-                # a fit that takes a little longer than its budget is lost for it
+                # a fit that takes a little longer than its budget is lost for it; one that takes
+                # much less has shown how many epochs there is time for
                 epochs = int((0.9 * budget - rest) / epoch_seconds)
-                if epochs > done:
+                while epochs > 1.1 * done:
                     rest, epoch_seconds = fit(epochs)
                     done = epochs
+                    epochs = int((0.9 * budget - rest) / epoch_seconds)
     except ModelFitError:
         return
 

@@ -85,13 +85,13 @@ def effective_threads(num_threads: int) -> int:
 _blas: ThreadpoolController | None = None
 
 
-def limit_blas(num_threads: int) -> AbstractContextManager[Any]:
-    """Keep BLAS to so many threads inside a with statement."""
+def limit_blas() -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread inside a with statement."""
     global _blas
     if _blas is None:
         # looking for the libraries takes milliseconds: once a process
         _blas = ThreadpoolController()
-    limited: AbstractContextManager[Any] = _blas.limit(limits=num_threads, user_api="blas")
+    limited: AbstractContextManager[Any] = _blas.limit(limits=1, user_api="blas")
     return limited
 
 

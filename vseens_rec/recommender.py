@@ -395,4 +395,4 @@ def _limit_blas(n_rows: int, num_threads: int) -> AbstractContextManager[Any]:
     """Keep BLAS to one thread where the batches of top-k run in parallel already."""
     if n_rows <= TOPK_BATCH or num_threads == 1:
         return nullcontext()
-    return limit_blas(1)
+    return limit_blas()

@@ -139,7 +139,7 @@ def add_spectral_start(
         At least 1.
     """
     pairs = Pairs(user_items, num_threads)
-    with limit_blas(num_threads):
+    with limit_blas():
         labels = label_directions(pairs, settings.factors, generator)
         found = slice(0, labels.shape[1])
         item_factors[:, found] += labels
