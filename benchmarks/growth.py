@@ -1,7 +1,7 @@
 """How seconds and memory grow with the pairs and with the labels.
 
     python benchmarks/growth.py [--pairs 1e6 1e7 1e8] [--labels 1e3 1e4 1e5 1e6] [--openimages]
-        [--threads 2] [--factors 100]
+        [--threads 2] [--factors 100] [--init random]
 
 Every line is a process of its own. Over the pairs: nanoseconds a pair in the second epoch of
 adaptive sampling with one candidate, 9 pairs an image and 6,000 labels, and the peak of memory over
@@ -60,7 +60,11 @@ def fit(job):
     matrix = make_annotations(job["images"], job["labels"], job["pairs"], random_state=0)
     before = resident() - matrix.data.nbytes - matrix.indices.nbytes - matrix.indptr.nbytes
     model = VSEens(
-        factors=job["factors"], iterations=job["epochs"], num_threads=job["threads"], **SETTING
+        factors=job["factors"],
+        iterations=job["epochs"],
+        num_threads=job["threads"],
+        init=job["init"],
+        **SETTING,
     )
     started = time.perf_counter()
     with Peak() as peak:
@@ -114,6 +118,7 @@ def main():
     parser.add_argument("--openimages", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--factors", type=int, default=100)
+    parser.add_argument("--init", choices=["random", "spectral"], default="random")
     options = parser.parse_args()
     shared = {"threads": options.threads, "factors": options.factors}
     sizes = [(round(n / 9), 6000, round(n), 2) for n in options.pairs]
@@ -121,7 +126,8 @@ def main():
         sizes.append((9_000_000, 20_000, 70_000_000, 1))
     pair = 0.0
     for images, labels, pairs, epochs in sizes:
-        found = run("fit", images=images, labels=labels, pairs=pairs, epochs=epochs, **shared)
+        size = {"images": images, "labels": labels, "pairs": pairs, "epochs": epochs}
+        found = run("fit", **size, **shared, init=options.init)
         pair = found["nanoseconds_a_pair"]
         print(
             f"{images:,} x {labels:,}, {pairs:,} pairs: {pair:.0f} ns a pair, fit of {epochs} "
