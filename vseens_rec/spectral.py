@@ -27,7 +27,7 @@ SHARE_OF_START = 0.45
 LEAST_EIGENVALUE = 1e-6
 # rows multiplied at once, or as many as there are labels, so that what is between two products is
 # no larger than the labels' factors
-MOST_ROWS = 1 << 16
+MOST_ROWS = 1 << 14
 
 
 class Pairs:
