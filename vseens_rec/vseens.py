@@ -152,8 +152,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Where `fit` starts from, unless it goes on (`warm_start`). ``"spectral"``: from a truncated
         singular value decomposition of the matrix, weighted by how many labels an image and how
         many images a label has: labels that appear together start near each other, and images
-        where a fold-in would start them. That ranks well after few iterations already, and takes
-        about as long as one. ``"random"``: from small random factors. None: ``"spectral"`` with 500
+        on the way to where a fold-in would start them. That ranks well after few iterations
+        already, and takes about as long as one, or two of a single candidate. ``"random"``: from small random factors. None: ``"spectral"`` with 500
         labels or more (with fewer, ``"random"`` ranks higher after many iterations), ``"random"``
         with ``compat="released"``.
     init_scale : float, default=0.03
