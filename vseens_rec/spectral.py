@@ -37,14 +37,14 @@ class Pairs:
         self.indptr, self.indices = user_items.indptr, user_items.indices
         self.shape: tuple[int, int] = user_items.shape
         self.num_threads = num_threads
+        counts = np.maximum(np.bincount(self.indices, minlength=self.shape[1]), 1)
+        self.label_weights = (counts**-LABEL_POWER).astype(np.float32)
 
     def together(self, labels: Matrix) -> Matrix:
         """Multiply by the transpose of the weighted pairs times the weighted pairs."""
-        counts = np.maximum(np.bincount(self.indices, minlength=self.shape[1]), 1)
-        label_weights = (counts**-LABEL_POWER).astype(np.float32)
 
         def multiply(rows: slice) -> Matrix:
-            block = self.block(rows, IMAGE_POWER, label_weights)
+            block = self.block(rows, IMAGE_POWER, self.label_weights)
             product: Matrix = block.T @ (block @ labels)
             return product
 

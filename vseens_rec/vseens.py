@@ -153,9 +153,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         singular value decomposition of the matrix, weighted by how many labels an image and how
         many images a label has: labels that appear together start near each other, and images
         on the way to where a fold-in would start them. That ranks well after few iterations
-        already, and takes about as long as one, or two of a single candidate. ``"random"``: from small random factors. None: ``"spectral"`` with 500
-        labels or more (with fewer, ``"random"`` ranks higher after many iterations), ``"random"``
-        with ``compat="released"``.
+        already, and takes about as long as one, or two of a single candidate. ``"random"``: from
+        small random factors. None: ``"spectral"`` with 500 labels or more (with fewer, ``"random"``
+        ranks higher after many iterations), ``"random"`` with ``compat="released"``.
     init_scale : float, default=0.03
         Standard deviation of the normal distribution of random initial factors, which are added to
         spectral ones.
