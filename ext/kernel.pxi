@@ -8,7 +8,7 @@
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel import parallel, prange, threadid
 
-from libc.math cimport HUGE_VAL, exp, fabs, log, sqrt
+from libc.math cimport HUGE_VAL, exp, fabs, log, pow, sqrt
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -734,14 +734,12 @@ cdef void fold_row(const Task* task, Scratch* scratch, const Row* row) noexcept 
     cdef uint64_t key = 0
     cdef uint32_t sweep, kept = 0
     cdef uint32_t sweeps = <uint32_t> max(<int64_t> task.sweeps, task.least_steps // row.n_pairs)
-    cdef float root = sqrt(<float> (row.end - row.begin))
     cdef int64_t i
     for i in range(row.begin, row.end):
         key = mix(key + <uint64_t> task.indices[i] + 1)
-        vr_add_masked(
-            row.user, task.item_factors + <size_t> task.indices[i] * task.stride, task.learns,
-            task.start / root, 0, task.stride)
-    vr_add_masked(row.user, task.mean, task.learns, -task.start * root, 0, task.stride)
+    add_start(
+        row.user, task.indices + row.begin, row.end - row.begin, task.item_factors, task.mean,
+        task.learns, task.start, task.stride)
     if task.cosine:
         normalise(row.user, task.stride)
     scratch.random = random_stream(task.seed, task.epoch, key)

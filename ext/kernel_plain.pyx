@@ -1,2 +1,3 @@
 include "kernel.pxi"
+include "starts.pxi"
 include "ranking.pxi"

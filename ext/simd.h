@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define VR_LANES 16
+/* columns that pairs are multiplied with at once: their sums fit the registers of every kernel */
+#define VR_SLICE (2 * VR_LANES)
 /* users and labels that are scored together */
 #define VR_USERS 8
 #define VR_PANEL 32
@@ -211,6 +213,27 @@ VR_INLINE void vr_add_masked(float *a, const float *b, const float *learns, floa
         VR_SET(a, f) = VR_AT(a, f) + VR_AT(learns, f) * (step * VR_AT(b, f) - decay * VR_AT(a, f));
 }
 
+/* Add the sum of some rows, `weight` times, to the same rows of out; VR_SLICE columns of them. */
+VR_INLINE void vr_share_sum(const int32_t *rows, ptrdiff_t n, const float *factors, float *out,
+                            ptrdiff_t stride, float weight) {
+    vr_float16 left = {0}, right = {0};
+    ptrdiff_t i;
+    for (i = 0; i < n; i++) {
+        const float *row = factors + (size_t)rows[i] * stride;
+        VR_FETCH_TO_WRITE(out + (size_t)rows[i] * stride);
+        VR_FETCH_TO_WRITE(out + (size_t)rows[i] * stride + VR_LANES);
+        left += VR_AT(row, 0);
+        right += VR_AT(row, VR_LANES);
+    }
+    left *= weight;
+    right *= weight;
+    for (i = 0; i < n; i++) {
+        float *row = out + (size_t)rows[i] * stride;
+        VR_SET(row, 0) += left;
+        VR_SET(row, VR_LANES) += right;
+    }
+}
+
 /* gradient += weight b, then b = (1 - decay) b + step u */
 VR_INLINE void vr_gather_update(float *gradient, float *b, const float *u, float weight,
                                 float step, float decay, ptrdiff_t k) {
@@ -364,6 +387,16 @@ VR_INLINE void vr_add_masked(float *a, const float *b, const float *learns, floa
                              float decay, ptrdiff_t k) {
     ptrdiff_t f;
     for (f = 0; f < k; f++) a[f] += learns[f] * (step * b[f] - decay * a[f]);
+}
+
+VR_INLINE void vr_share_sum(const int32_t *rows, ptrdiff_t n, const float *factors, float *out,
+                            ptrdiff_t stride, float weight) {
+    float sums[VR_SLICE] = {0};
+    ptrdiff_t i, f;
+    for (i = 0; i < n; i++)
+        for (f = 0; f < VR_SLICE; f++) sums[f] += factors[(size_t)rows[i] * stride + f];
+    for (i = 0; i < n; i++)
+        for (f = 0; f < VR_SLICE; f++) out[(size_t)rows[i] * stride + f] += weight * sums[f];
 }
 
 VR_INLINE void vr_gather_update(float *gradient, float *b, const float *u, float weight,

@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix, hstack, vstack
 
 from vseens_rec import BPR, VSEens, spectral
+from vseens_rec._native import kernel
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 from vseens_rec.spectral import Pairs, label_directions
@@ -16,6 +17,11 @@ def start(X, **parameters):
     """The model as the training finds it."""
     options = OPTIONS | {"random_state": 0, "iterations": 0, "fold_in_users": False} | parameters
     return VSEens(**options).fit(X, show_progress=False)
+
+
+def pairs_of(X):
+    """The stored pairs as the training passes them."""
+    return Pairs(X.indptr.astype(np.int64), X.indices, X.shape[1], num_threads=1)
 
 
 def cosines_by_definition(X, factors):
@@ -30,8 +36,8 @@ def cosines_by_definition(X, factors):
 
 
 def test_labels_are_placed_by_the_singular_vectors(annotations, monkeypatch):
-    monkeypatch.setattr(spectral, "ITERATIONS", 60)
-    directions = label_directions(Pairs(annotations, 1), 20, np.random.default_rng(0))
+    monkeypatch.setattr(spectral, "PRODUCTS", 60)
+    directions = label_directions(pairs_of(annotations), 20, seed=0)
     assert directions.shape == (120, 20)
     expected = cosines_by_definition(annotations, 20)
     np.testing.assert_allclose(directions @ directions.T, expected, atol=2e-3)
@@ -39,7 +45,7 @@ def test_labels_are_placed_by_the_singular_vectors(annotations, monkeypatch):
 
 def test_few_directions_are_nearly_the_first_ones(planted):
     X = planted.matrix
-    directions = label_directions(Pairs(X, 1), 6, np.random.default_rng(0))
+    directions = label_directions(pairs_of(X), 6, seed=0)
     differences = directions @ directions.T - cosines_by_definition(X, 6)
     assert np.sqrt((differences**2).mean()) < 0.05
 
@@ -58,21 +64,33 @@ def test_labels_have_length_1_and_images_follow_from_theirs(annotations):
     np.testing.assert_allclose(model.user_factors[:, :16], expected, rtol=1e-3, atol=1e-5)
 
 
-def test_blocks_and_threads_only_round(annotations, monkeypatch):
-    settings = VSEens(**OPTIONS)._settings(120)
+def test_products_are_those_of_the_weighted_matrix(annotations):
+    X = hstack([annotations, csr_matrix((400, 3))]).tocsr()
+    pairs = pairs_of(X)
+    labels, products = pairs.rows_of_labels(40), pairs.rows_of_labels(40)
+    labels[:] = np.random.default_rng(0).standard_normal(labels.shape)
+    dense = X.toarray() > 0
+    weighted = dense / np.maximum(dense.sum(axis=1, keepdims=True), 1) ** 0.25
+    weighted /= np.maximum(dense.sum(axis=0), 1) ** 0.4
+    expected = weighted.T @ (weighted @ labels)
+    pairs.multiply(labels, products)
+    np.testing.assert_allclose(products * pairs.label_weights, expected, rtol=1e-4, atol=1e-4)
 
-    def scores(num_threads):
-        users, items = np.zeros((400, 16), np.float32), np.zeros((120, 16), np.float32)
-        generator = np.random.default_rng(0)
-        spectral.add_spectral_start(users, items, annotations, settings, generator, num_threads)
-        return users @ items.T
 
-    whole = scores(1)
-    monkeypatch.setattr(spectral, "MOST_ROWS", 1)
-    blocks = Pairs(annotations, 1).blocks()
-    assert [len(range(400)[rows]) for rows in blocks] == [120, 120, 120, 40]
-    for num_threads in (1, 3):
-        np.testing.assert_allclose(scores(num_threads), whole, atol=1e-3)
+@pytest.mark.parametrize("factors", [16, 100])
+def test_it_does_not_depend_on_threads(annotations, factors):
+    settings = VSEens(**OPTIONS | {"factors": factors})._settings(120)
+
+    def factors_of(num_threads):
+        users, items = (kernel.aligned_rows(n, len(settings.learned_columns())) for n in (400, 120))
+        pairs = pairs_of(annotations)
+        spectral.add_spectral_start(
+            users, items, pairs.indptr, pairs.indices, settings, 0, num_threads
+        )
+        return users, items
+
+    for one, several in zip(factors_of(1), factors_of(3), strict=True):
+        np.testing.assert_array_equal(one, several)
 
 
 def test_labels_and_images_that_nothing_is_known_of_start_at_random(annotations):

@@ -11,6 +11,7 @@ LOSSES: Final[dict[str, int]]
 MEASURES: Final[dict[str, int]]
 COUNTS: Final[tuple[str, ...]]
 REDRAWS: Final[int]
+SLICE: Final[int]
 
 class Sampler:
     @property
@@ -130,6 +131,24 @@ def train(
     start: float = 0.0,
     mean: NDArray[np.float32] | None = None,
 ) -> dict[str, float]: ...
+def start_rows(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    user_factors: NDArray[np.float32],
+    item_factors: NDArray[np.float32],
+    learns: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    start: float,
+    n_threads: int,
+) -> None: ...
+def multiply_pairs(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    factors: NDArray[np.float32],
+    out: NDArray[np.float32],
+    power: float,
+    n_threads: int,
+) -> None: ...
 def fold_label(
     out: NDArray[np.float32],
     user_factors: NDArray[np.float32],

@@ -19,7 +19,10 @@ LARGEST_STEP = 1000.0
 
 def variance_of(settings: "Settings", item_factors: Floats) -> float:
     """Sum the variances of the factors over the labels."""
-    return float(item_factors[:, : settings.factors].astype(np.float64).var(axis=0).sum())
+    factors = item_factors[:, : settings.factors]
+    mean = factors.mean(axis=0, dtype=np.float64)
+    squares = float(np.einsum("lf,lf->", factors, factors, dtype=np.float64))
+    return max(0.0, squares / len(factors) - float(mean @ mean))
 
 
 class Steps(NamedTuple):

@@ -195,7 +195,7 @@ class Trainer:
             self.n_pairs = RELEASED_TRIPLETS * len(self.rows)
         self.lengths = lengths
 
-        self._init_factors(user_items, initial)
+        self._init_factors(initial)
         self.sampler = self.new_sampler()
         # what it took to sort the labels, in pairs
         self.refresh_interval: int = max(
@@ -222,7 +222,7 @@ class Trainer:
             self.history["group_size"] = []
         self.group_size = last_group_size(settings, self.history)
 
-    def _init_factors(self, user_items: csr_matrix, initial: tuple[Floats, Floats] | None) -> None:
+    def _init_factors(self, initial: tuple[Floats, Floats] | None) -> None:
         settings = self.settings
         self.learns = settings.learned_columns()
         factors = [kernel.aligned_rows(n_rows, len(self.learns)) for n_rows in self.shape]
@@ -244,10 +244,10 @@ class Trainer:
                 add_spectral_start(
                     self.user_factors,
                     self.item_factors,
-                    user_items,
+                    self.indptr,
+                    self.indices,
                     settings,
-                    # epochs have generators of their own
-                    np.random.Generator(np.random.PCG64([self.seed, 0, 1])),
+                    self.seed,
                     threads_for(self.n_pairs, self.num_threads),
                 )
             if settings.cosine:

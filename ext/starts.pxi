@@ -1,0 +1,110 @@
+# Where the factors of rows start from: what is known of them before the first step. Compiled with
+# every kernel.
+#
+# Callers have checked every argument: ids are in range, and the labels of a row differ.
+
+
+cdef extern from "simd.h" nogil:
+    enum:
+        VR_SLICE
+    void vr_share_sum(
+        const int32_t* rows, Py_ssize_t n, const float* factors, float* out, Py_ssize_t stride,
+        float weight
+    )
+
+
+cdef enum:
+    # numbers that are read before an interrupt is looked for
+    NUMBERS_AT_ONCE = 1 << 28
+
+
+# so many times the sum of what the factors of some labels differ from the mean of all, over the
+# root of their number
+cdef inline void add_start(
+    float* row, const int32_t* labels, int64_t n, const float* item_factors, const float* mean,
+    const float* learns, float start, uint32_t stride
+) noexcept nogil:
+    cdef float root = sqrt(<float> n)
+    cdef int64_t i
+    for i in range(n):
+        vr_add_masked(
+            row, item_factors + <size_t> labels[i] * stride, learns, start / root, 0, stride)
+    vr_add_masked(row, mean, learns, -start * root, 0, stride)
+
+
+def start_rows(
+    const int64_t[::1] indptr not None,
+    const int32_t[::1] indices not None,
+    float[:, ::1] user_factors not None,
+    const float[:, ::1] item_factors not None,
+    const float[::1] learns not None,
+    const float[::1] mean not None,
+    double start,
+    int n_threads
+):
+    """Add to every row what a fold-in starts with (see `train`).
+
+    user_factors, item_factors, learns, mean : padded and aligned
+    """
+    cdef int64_t n_rows = user_factors.shape[0], row
+    cdef uint32_t stride = <uint32_t> user_factors.shape[1]
+    if n_rows == 0 or indices.shape[0] == 0:
+        return
+    require_alignment(&user_factors[0, 0])
+    require_alignment(&item_factors[0, 0])
+    require_alignment(&learns[0])
+    require_alignment(&mean[0])
+    with nogil, parallel(num_threads=n_threads):
+        for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
+            if indptr[row] < indptr[row + 1]:
+                add_start(
+                    &user_factors[row, 0], &indices[indptr[row]], indptr[row + 1] - indptr[row],
+                    &item_factors[0, 0], &mean[0], &learns[0], <float> start, stride)
+
+
+def multiply_pairs(
+    const int64_t[::1] indptr not None,
+    const int32_t[::1] indices not None,
+    const float[:, ::1] factors not None,
+    float[:, ::1] out not None,
+    double power,
+    int n_threads
+):
+    """Add to out the product of factors with the pairs, and again with their transpose.
+
+    A row of n pairs counts n**power times. What is computed does not depend on n_threads.
+
+    factors, out : (n_labels, stride), aligned, of a multiple of SLICE columns
+    """
+    cdef int64_t n_rows = indptr.shape[0] - 1, first, stop
+    cdef Py_ssize_t stride = factors.shape[1], part
+    cdef int64_t rows_at_once
+    if n_rows == 0 or indices.shape[0] == 0:
+        return
+    require_alignment(&factors[0, 0])
+    require_alignment(&out[0, 0])
+    rows_at_once = max(1, NUMBERS_AT_ONCE // (indices.shape[0] // n_rows + 1) // stride)
+    for first in range(0, n_rows, rows_at_once):
+        stop = min(n_rows, first + rows_at_once)
+        # threads share the columns, so that no two of them write to the same place
+        with nogil, parallel(num_threads=n_threads):
+            for part in prange(stride // VR_SLICE, schedule="dynamic", chunksize=1):
+                multiply_rows(
+                    &indptr[0], &indices[0], first, stop, &factors[0, part * VR_SLICE],
+                    &out[0, part * VR_SLICE], stride, power)
+        PyErr_CheckSignals()
+
+
+cdef void multiply_rows(
+    const int64_t* indptr, const int32_t* indices, int64_t first, int64_t stop,
+    const float* factors, float* out, Py_ssize_t stride, double power
+) noexcept nogil:
+    cdef int64_t row, n
+    for row in range(first, stop):
+        n = indptr[row + 1] - indptr[row]
+        if n > 0:
+            vr_share_sum(
+                indices + indptr[row], n, factors, out, stride, <float> pow(<double> n, power))
+
+
+SLICE = VR_SLICE
