@@ -231,83 +231,61 @@ cdef size_t in_lines(size_t size) noexcept nogil:
     return (size + 63) // 64 * 64
 
 
+# a buffer at an address, which moves behind it, to the next line
+cdef inline void* take(size_t* address, size_t size) noexcept nogil:
+    cdef size_t taken = address[0]
+    address[0] += in_lines(size)
+    return <void*> taken
+
+
+# divides memory among the buffers, from an address on; returns where they end
+cdef size_t lay_out(
+    Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense, size_t address
+) noexcept nogil:
+    cdef size_t n_labels = proposal.n_labels
+    cdef size_t row = proposal.stride * sizeof(float)
+    cdef size_t labels = (PAIRS_AT_ONCE + MOST_AHEAD) * sizeof(uint32_t)
+    cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
+    cdef size_t drawn = (ahead + MOST_AHEAD) * sizeof(uint32_t)
+    cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
+    cdef Drawer* drawer = &scratch.drawer
+    drawer.running = <float*> take(&address, row)
+    drawer.lane_sums = <float*> take(&address, FLOATS_IN_LINE * sizeof(float))
+    drawer.positive = <uint64_t*> take(&address, (n_labels // 64 + 1) * sizeof(uint64_t))
+    drawer.ranking = <uint32_t*> take(&address, ranked * sizeof(uint32_t))
+    drawer.sorter.items = <uint64_t*> take(&address, 2 * (ranked + 1) * sizeof(uint64_t))
+    drawer.sorter.spare = <uint64_t*> take(&address, ranked * sizeof(uint64_t))
+    drawer.sorter.keys = <uint32_t*> take(&address, ranked * sizeof(uint32_t))
+    drawer.sorter.counters = <uint32_t*> take(
+        &address, (N_COUNTERS if ranked else 0) * sizeof(uint32_t))
+    drawer.sorter.grid = <uint16_t*> take(
+        &address, min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t))
+    scratch.block.labels = <uint32_t*> take(&address, labels)
+    scratch.block.candidates = <uint32_t*> take(&address, drawn)
+    scratch.following.labels = <uint32_t*> take(&address, labels)
+    scratch.following.candidates = <uint32_t*> take(&address, drawn)
+    scratch.places = <size_t*> take(&address, ahead * sizeof(size_t))
+    scratch.positive_scores = <double*> take(&address, PAIRS_SHARING * sizeof(double))
+    scratch.positive_slopes = <double*> take(&address, PAIRS_SHARING * sizeof(double))
+    scratch.scores = <double*> take(&address, ahead * sizeof(double))
+    scratch.slopes = <double*> take(&address, ahead * sizeof(double))
+    scratch.corrections = <double*> take(&address, ahead * sizeof(double))
+    scratch.probability = <double*> take(&address, (n_labels if dense else 0) * sizeof(double))
+    scratch.gradient = <float*> take(&address, row)
+    scratch.prepared = <float*> take(&address, row)
+    scratch.folded = <float*> take(&address, row)
+    return address
+
+
 cdef bint allocate(
     Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense
 ) noexcept nogil:
-    cdef size_t n_labels = proposal.n_labels, stride = proposal.stride
-    cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
-    cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
-    cdef size_t[19] sizes
-    cdef size_t total = 64, i
-    cdef char* place
-    sizes[0] = stride * sizeof(float)
-    sizes[1] = FLOATS_IN_LINE * sizeof(float)
-    sizes[2] = ranked * sizeof(uint32_t)
-    sizes[3] = 2 * (ranked + 1) * sizeof(uint64_t)
-    sizes[4] = ranked * sizeof(uint64_t)
-    sizes[5] = ranked * sizeof(uint32_t)
-    sizes[6] = (N_COUNTERS if ranked else 0) * sizeof(uint32_t)
-    sizes[7] = (n_labels // 64 + 1) * sizeof(uint64_t)
-    sizes[8] = (PAIRS_AT_ONCE + MOST_AHEAD) * sizeof(uint32_t)
-    sizes[9] = (ahead + MOST_AHEAD) * sizeof(uint32_t)
-    sizes[10] = (3 * ahead + 2 * PAIRS_SHARING) * sizeof(double)
-    sizes[11] = (n_labels if dense else 0) * sizeof(double)
-    sizes[12] = stride * sizeof(float)
-    sizes[13] = stride * sizeof(float)
-    sizes[14] = min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t)
-    sizes[15] = stride * sizeof(float)
-    sizes[16] = ahead * sizeof(size_t)
-    sizes[17] = sizes[8]
-    sizes[18] = sizes[9]
-    for i in range(19):
-        sizes[i] = in_lines(sizes[i])
-        total += sizes[i]
     memset(scratch, 0, sizeof(Scratch))
-    scratch.memory = calloc(total, 1)
+    # one line more, to begin on one
+    scratch.memory = calloc(lay_out(scratch, proposal, candidates, dense, 64), 1)
     if scratch.memory == NULL:
         return False
-    place = <char*> in_lines(<size_t> scratch.memory)
-    scratch.drawer.running = <float*> place
-    place += sizes[0]
-    scratch.drawer.lane_sums = <float*> place
-    place += sizes[1]
-    scratch.drawer.ranking = <uint32_t*> place
-    place += sizes[2]
-    scratch.drawer.sorter.items = <uint64_t*> place
-    place += sizes[3]
-    scratch.drawer.sorter.spare = <uint64_t*> place
-    place += sizes[4]
-    scratch.drawer.sorter.keys = <uint32_t*> place
-    place += sizes[5]
-    scratch.drawer.sorter.counters = <uint32_t*> place
-    place += sizes[6]
-    scratch.drawer.positive = <uint64_t*> place
-    place += sizes[7]
-    scratch.block.labels = <uint32_t*> place
-    place += sizes[8]
-    scratch.block.candidates = <uint32_t*> place
-    place += sizes[9]
-    scratch.scores = <double*> place
-    scratch.slopes = scratch.scores + ahead
-    scratch.corrections = scratch.slopes + ahead
-    scratch.positive_scores = scratch.corrections + ahead
-    scratch.positive_slopes = scratch.positive_scores + PAIRS_SHARING
-    place += sizes[10]
-    scratch.probability = <double*> place
-    place += sizes[11]
-    scratch.gradient = <float*> place
-    place += sizes[12]
-    scratch.prepared = <float*> place
-    place += sizes[13]
-    scratch.drawer.sorter.grid = <uint16_t*> place
-    place += sizes[14]
-    scratch.folded = <float*> place
-    place += sizes[15]
-    scratch.places = <size_t*> place
-    place += sizes[16]
-    scratch.following.labels = <uint32_t*> place
-    place += sizes[17]
-    scratch.following.candidates = <uint32_t*> place
+    lay_out(scratch, proposal, candidates, dense, in_lines(<size_t> scratch.memory))
     scratch.counts.loss.factor = 1.0
     return True
 

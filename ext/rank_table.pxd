@@ -29,7 +29,7 @@ cdef enum:
     DIGITS = 2048
     KEY_SHIFT = 21
     # enough for three long digits or four short ones
-    N_COUNTERS = 3 * 2048
+    N_COUNTERS = 3 * DIGITS
     # up to so many labels are sorted on a grid, unless that leaves more than so many moves
     MOST_ON_GRID = 65536
     MOVES_A_LABEL = 4

@@ -32,6 +32,12 @@ cdef inline void add_start(
     vr_add_masked(row, mean, learns, -start * root, 0, stride)
 
 
+cdef int64_t rows_between_checks(
+    int64_t n_rows, int64_t n_pairs, Py_ssize_t stride
+) noexcept nogil:
+    return max(1, NUMBERS_AT_ONCE // (n_pairs // n_rows + 1) // stride)
+
+
 def start_rows(
     const int64_t[::1] indptr not None,
     const int32_t[::1] indices not None,
@@ -46,7 +52,7 @@ def start_rows(
 
     user_factors, item_factors, learns, mean : padded and aligned
     """
-    cdef int64_t n_rows = user_factors.shape[0], row
+    cdef int64_t n_rows = user_factors.shape[0], rows_at_once, first, stop, row
     cdef uint32_t stride = <uint32_t> user_factors.shape[1]
     if n_rows == 0 or indices.shape[0] == 0:
         return
@@ -54,12 +60,17 @@ def start_rows(
     require_alignment(&item_factors[0, 0])
     require_alignment(&learns[0])
     require_alignment(&mean[0])
-    with nogil, parallel(num_threads=n_threads):
-        for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
-            if indptr[row] < indptr[row + 1]:
-                add_start(
-                    &user_factors[row, 0], &indices[indptr[row]], indptr[row + 1] - indptr[row],
-                    &item_factors[0, 0], &mean[0], &learns[0], <float> start, stride)
+    rows_at_once = rows_between_checks(n_rows, indices.shape[0], stride)
+    for first in range(0, n_rows, rows_at_once):
+        stop = min(n_rows, first + rows_at_once)
+        with nogil, parallel(num_threads=n_threads):
+            for row in prange(first, stop, schedule="dynamic", chunksize=ROWS_AT_ONCE):
+                if indptr[row] < indptr[row + 1]:
+                    add_start(
+                        &user_factors[row, 0], &indices[indptr[row]],
+                        indptr[row + 1] - indptr[row], &item_factors[0, 0], &mean[0], &learns[0],
+                        <float> start, stride)
+        PyErr_CheckSignals()
 
 
 def multiply_pairs(
@@ -76,14 +87,13 @@ def multiply_pairs(
 
     factors, out : (n_labels, stride), aligned, of a multiple of SLICE columns
     """
-    cdef int64_t n_rows = indptr.shape[0] - 1, first, stop
+    cdef int64_t n_rows = indptr.shape[0] - 1, rows_at_once, first, stop
     cdef Py_ssize_t stride = factors.shape[1], part
-    cdef int64_t rows_at_once
     if n_rows == 0 or indices.shape[0] == 0:
         return
     require_alignment(&factors[0, 0])
     require_alignment(&out[0, 0])
-    rows_at_once = max(1, NUMBERS_AT_ONCE // (indices.shape[0] // n_rows + 1) // stride)
+    rows_at_once = rows_between_checks(n_rows, indices.shape[0], stride)
     for first in range(0, n_rows, rows_at_once):
         stop = min(n_rows, first + rows_at_once)
         # threads share the columns, so that no two of them write to the same place
