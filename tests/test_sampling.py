@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 from scipy.sparse import csr_matrix
 
-from vseens_rec import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler, VSEens
+from vseens_rec import (
+    AdaptiveSampler,
+    ExactSampler,
+    PopularitySampler,
+    UniformSampler,
+    VSEens,
+    sampling,
+)
 from vseens_rec._native import kernel
 from vseens_rec.sampling import rank_law
 
@@ -248,3 +255,11 @@ def test_ranks_do_not_change_with_the_normalised_score(annotations):
     np.testing.assert_array_equal(
         np.argsort(-score, axis=1, kind="stable"), np.argsort(-normalised, axis=1, kind="stable")
     )
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1 << 21])
+def test_labels_are_counted_in_parts(annotations, monkeypatch, at_once):
+    monkeypatch.setattr(sampling, "COUNTED_AT_ONCE", at_once)
+    counts = sampling.count_labels(annotations.indices, 130)
+    np.testing.assert_array_equal(counts[:120], (annotations > 0).sum(axis=0).A1)
+    np.testing.assert_array_equal(counts[120:], 0)

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from ._typing import EpochCallback, Floats, IdsLike, MatrixLike
 from .checkpoints import Checkpoint
+from .sampling import count_labels
 from .vseens import VSEens
 
 __all__ = ["BPR", "DNS", "WARP", "AoBPR", "NaiveRank", "OptAUC", "Popularity"]
@@ -302,7 +303,7 @@ class Popularity(VSEens):
     ) -> None:
         if checkpoint is not None:
             raise ValueError("Popularity counts once: leave checkpoint out, nothing goes on later")
-        counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+        counts = count_labels(matrix.indices, matrix.shape[1])
         self.user_factors = np.ones((matrix.shape[0], 1), dtype=self.dtype)
         self.item_factors = counts.astype(self.dtype)[:, None]
         self._remember(matrix)

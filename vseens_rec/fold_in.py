@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from ._native import kernel
 from ._typing import Floats
 from .hashing import first_of_equal_rows
-from .sampling import padded
+from .sampling import count_labels, padded
 from .steps import choose_steps, variance_of
 from .training import CallSize, Settings, threads_for
 
@@ -166,7 +166,7 @@ class FoldIn:
             # over all labels it sums to the mean rank of those drawn
             share = 1 / mean_rank
         elif settings.sampler == "popularity":
-            counts = np.bincount(known.indices, minlength=n_labels).astype(np.float64)
+            counts = count_labels(known.indices, n_labels).astype(np.float64)
             weights = counts**settings.popularity_exponent
             share = n_images**settings.popularity_exponent / max(weights.sum(), 1e-30)
         if settings.share_candidates:

@@ -13,6 +13,16 @@ __all__ = ["AdaptiveSampler", "ExactSampler", "PopularitySampler", "UniformSampl
 
 # ranks beyond this many times the scale of the law hold exp(-10) of its mass
 DEPTH_IN_SCALES = 10
+# numbers that are counted at once, as NumPy makes larger ones of them
+COUNTED_AT_ONCE = 1 << 21
+
+
+def count_labels(indices: NDArray[np.int32], n_labels: int) -> NDArray[np.int64]:
+    """Count the images of every label."""
+    counts = np.zeros(n_labels, dtype=np.int64)
+    for start in range(0, len(indices), COUNTED_AT_ONCE):
+        counts += np.bincount(indices[start : start + COUNTED_AT_ONCE], minlength=n_labels)
+    return counts
 
 
 def rank_law(n_labels: int, rank_scale: float, released: bool = False) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._native import kernel, limit_blas
+from .sampling import count_labels
 from .steps import choose_steps, variance_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Pairs:
         self.indptr, self.indices = indptr, indices
         self.shape = len(indptr) - 1, n_labels
         self.num_threads = num_threads
-        counts = np.maximum(np.bincount(indices, minlength=n_labels), 1)
+        counts = np.maximum(count_labels(indices, n_labels), 1)
         self.label_weights = (counts**-LABEL_POWER).astype(np.float32)[:, np.newaxis]
 
     def rows_of_labels(self, columns: int) -> Matrix:

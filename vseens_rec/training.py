@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from ._native import kernel
 from ._typing import EpochCallback, Floats, History
-from .sampling import make_sampler
+from .sampling import count_labels, make_sampler
 from .spectral import add_spectral_start
 
 # the kernel returns to Python about this often, so that an interrupt is seen soon
@@ -259,7 +259,7 @@ class Trainer:
     def new_sampler(self) -> kernel.Sampler:
         """Make a sampler of the settings for these labels."""
         return self.settings.make_sampler(
-            self.shape[1], lambda: np.bincount(self.indices, minlength=self.shape[1])
+            self.shape[1], lambda: count_labels(self.indices, self.shape[1])
         )
 
     def continue_history(self, history: History, epochs: int) -> None:

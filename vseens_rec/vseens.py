@@ -32,7 +32,7 @@ from .early_stopping import EarlyStopping, validation_split
 from .fold_in import FoldIn
 from .metrics import held_out_metrics
 from .recommender import FactorRecommender
-from .sampling import padded
+from .sampling import count_labels, padded
 from .training import Settings, Trainer, last_group_size
 from .updates import grown, transposed, with_columns, with_rows
 
@@ -869,7 +869,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 "sampler='popularity' needs to know how many images have each label, but this "
                 "model was saved without the fitted matrix: save it with fitted_matrix=True"
             )
-        counts = np.bincount(self._liked_indices, minlength=len(self.item_factors))
+        counts = count_labels(self._liked_indices, len(self.item_factors))
         # without any image all labels are as popular
         return counts if counts.any() else np.ones_like(counts)
 
