@@ -35,8 +35,11 @@ def cosines_by_definition(X, factors):
     return directions @ directions.T
 
 
-def test_labels_are_placed_by_the_singular_vectors(annotations, monkeypatch):
-    monkeypatch.setattr(spectral, "PRODUCTS", 60)
+@pytest.mark.parametrize(("many_labels", "products"), [(120, (60, 1)), (119, (1, 60))])
+def test_labels_are_placed_by_the_singular_vectors(annotations, monkeypatch, many_labels, products):
+    monkeypatch.setattr(spectral, "MANY_LABELS", many_labels)
+    for name, number in zip(("PRODUCTS", "PRODUCTS_OF_MANY"), products, strict=True):
+        monkeypatch.setattr(spectral, name, number)
     directions = label_directions(pairs_of(annotations), 20, seed=0)
     assert directions.shape == (120, 20)
     expected = cosines_by_definition(annotations, 20)
