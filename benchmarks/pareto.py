@@ -94,13 +94,25 @@ class Finished(Exception):  # noqa: N818
     """Ends a training from its callback."""
 
 
-def train_vseens(matrix, job):
-    """Fit anew for every number of iterations, as fit ends with a fold-in that counts."""
+def train_ours(name):
+    """Make the training of a class of this library.
+
+    It fits anew for every number of iterations, as fit ends with a fold-in that counts.
+    """
+
+    def train(matrix, job):
+        import vseens_rec
+
+        arguments = {"random_state": job["seed"], "num_threads": job["threads"]}
+        fit_for_budgets(getattr(vseens_rec, name)(**job["setting"], **arguments), matrix, job)
+
+    return train
+
+
+def fit_for_budgets(model, matrix, job):
+    """Fit with as many iterations as a job asks for, or as its budgets allow."""
     from implicit.recommender_base import ModelFitError
 
-    from vseens_rec import VSEens
-
-    model = VSEens(**job["setting"], random_state=job["seed"], num_threads=job["threads"])
     recorder = Recorder(job, model.iterations)
 
     def fit(epochs):
@@ -224,9 +236,9 @@ class Method(NamedTuple):
 
 
 OURS = {
-    "VSEens()": Method(train_vseens, {}, {}),
+    "VSEens()": Method(train_ours("VSEens"), {}, {}),
     "VSEens tuned": Method(
-        train_vseens,
+        train_ours("VSEens"),
         {},
         {
             "learning_rate": Log(0.05, 0.5),
@@ -236,8 +248,20 @@ OURS = {
             "fold_in_users": [True, False],
         },
     ),
+    "SampledSoftmax()": Method(train_ours("SampledSoftmax"), {}, {}),
+    "SampledSoftmax tuned": Method(
+        train_ours("SampledSoftmax"),
+        {},
+        {
+            "learning_rate": Log(0.03, 0.15),
+            "regularization": Log(0.01, 0.06),
+            "rank_scale": Log(0.05, 1),
+            "candidates": [4, 8, 16, 32],
+            "fold_in_users": [True, False],
+        },
+    ),
     "VSEens, cosine softmax": Method(
-        train_vseens,
+        train_ours("VSEens"),
         {
             "loss": "softmax",
             "share_candidates": True,

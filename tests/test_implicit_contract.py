@@ -13,7 +13,7 @@ import pytest
 from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
 from scipy.sparse import csr_matrix
 
-from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, VSEens
+from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, SampledSoftmax, VSEens
 
 
 def implicit_test_mixin(folder):
@@ -61,6 +61,7 @@ MODELS = {
     OptAUC: {"regularization": 0},
     NaiveRank: {"rank_scale": 0.5, "regularization": 0},
     WARP: {"learning_rate": 0.01, "max_trials": 20},
+    SampledSoftmax: {},
 }
 
 

@@ -23,6 +23,7 @@ from vseens_rec import (
     OptAUC,
     Popularity,
     PopularitySampler,
+    SampledSoftmax,
     UniformSampler,
     VSEens,
     show_config,
@@ -81,6 +82,7 @@ def fitting(X: csr_matrix, dense: NDArray[np.bool_], array: csr_array) -> None:
     assert_type(DNS(candidates=4, random_state=np.random.RandomState(0)).fit(X), DNS)
     assert_type(WARP(max_trials=100, random_state=0).fit(X), WARP)
     assert_type(NaiveRank(margin=0.5).fit(X), NaiveRank)
+    assert_type(SampledSoftmax(temperature=0.5).fit(X), SampledSoftmax)
     assert_type(Popularity(dtype="float64", num_threads=1).fit(X), Popularity)
 
     checkpoint = Checkpoint(Path("training"), every=5)

@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 from . import datasets, metrics, model_selection
 from ._native import show_config
-from .baselines import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity
+from .baselines import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity, SampledSoftmax
 from .checkpoints import Checkpoint
 from .names import NamedModel
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
@@ -27,6 +27,7 @@ __all__ = [
     "OptAUC",
     "Popularity",
     "PopularitySampler",
+    "SampledSoftmax",
     "UniformSampler",
     "VSEens",
     "datasets",

@@ -93,7 +93,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     candidates : int or None, default=None
         Labels drawn for a positive. None: for ``"hardest"`` and ``"group"`` as many as a fourth of
         ``n_labels ** 0.44``, rounded down, 2 at least (5 of 1,000 labels, 39 of 100,000), so that
-        negatives are harder where there are more labels to choose from; else 1.
+        negatives are harder where there are more labels to choose from; for ``"softmax"`` as many
+        as half of it (10 of 1,000 labels); else 1.
     share_candidates : bool, default=False
         Draw one set of candidates for up to 16 positives of an image, which then take one step
         together. With many candidates (``"softmax"``) that costs a fraction.
@@ -626,6 +627,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             if selection in ("hardest", "group"):
                 fewest = self.group_size if isinstance(self.group_size, Integral) else 2
                 candidates = max(int(fewest), usual_candidates)
+            elif self.loss == "softmax":
+                candidates = max(2, int(n_labels**0.44 / 2))
         rank_scale = self.rank_scale
         if rank_scale is None:
             rank_scale = 1.2 * n_labels**-0.2
