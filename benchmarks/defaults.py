@@ -1,7 +1,7 @@
 """What each default parameter is worth: every one moved alone, on labels held out for validation.
 
     python benchmarks/defaults.py --data FOLDER [--sets mirflickr25k harrison coco80] [--seeds 1]
-        [--starts]
+        [--estimator SampledSoftmax] [--starts]
 
 FOLDER holds mirflickr25k/tags_all.npz and the other files below, CSR matrices saved by
 scipy.sparse.save_npz; where the public gets most of them is in benchmarks/pareto.py. One label of
@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from implicit.recommender_base import ModelFitError
 from scipy.sparse import load_npz
 
-from vseens_rec import VSEens
+from vseens_rec import SampledSoftmax, VSEens
 from vseens_rec.datasets import load_emoji
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -32,26 +33,29 @@ FILES = {
 }
 CHANGES = {
     "user_learning_rate_multiplier": [1.0, 4.0, 16.0],
-    "learning_rate": [0.07, 0.1, 0.2, 0.3],
+    "learning_rate": [0.05, 0.07, 0.1, 0.2, 0.3],
     "learning_rate_schedule": ["constant"],
     "damped_steps": [False],
-    "regularization": [0.02, 0.08],
+    "regularization": [0.01, 0.02, 0.04, 0.08],
     "rank_scale": [0.1, 0.2, 0.5, 1.0],
     "refresh_interval": [1.0, 4.0, 16.0],
-    "factors": [64, 256],
-    "iterations": [12, 25, 100],
+    "factors": [64, 128, 256, 512],
+    "iterations": [6, 12, 25, 50, 100],
     "fold_in_users": [False],
     "init": ["random", "spectral"],
 }
+ESTIMATORS = {"VSEens": VSEens, "SampledSoftmax": SampledSoftmax}
 
 
-def changes_for(n_labels):
+def changes_for(estimator, n_labels):
     """Name and parameters of every model."""
-    yield "VSEens()", {}
+    yield f"{estimator.__name__}()", {}
+    defaults = estimator().get_params()
     for name, values in CHANGES.items():
         for value in values:
-            yield f"{name}={value}", {name: value}
-    candidates = VSEens()._settings(n_labels).candidates
+            if name in defaults and value != defaults[name]:
+                yield f"{name}={value}", {name: value}
+    candidates = estimator()._settings(n_labels).candidates
     for factor in (0.5, 2):
         value = max(1, round(factor * candidates))
         yield f"candidates={candidates} -> {value}", {"candidates": value}
@@ -82,20 +86,30 @@ def main():
         choices=[*FILES, "emoji"],
     )
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--estimator", default="VSEens", choices=ESTIMATORS)
     parser.add_argument("--starts", action="store_true")
     options = parser.parse_args()
+    estimator = ESTIMATORS[options.estimator]
     for data in options.sets:
         train, _ = leave_one_out_split(matrix_of(options.data, data), random_state=0)
         inner, validation = leave_one_out_split(train, random_state=1)
         print(data)
-        for name, parameters in starts() if options.starts else changes_for(inner.shape[1]):
+        models = starts() if options.starts else changes_for(estimator, inner.shape[1])
+        for name, parameters in models:
             found, seconds = [], []
             for seed in range(options.seeds):
                 started = time.perf_counter()
-                model = VSEens(random_state=seed, **parameters)
-                model.fit(inner, show_progress=False)
+                model = estimator(random_state=seed, **parameters)
+                try:
+                    model.fit(inner, show_progress=False)
+                    exploded = False
+                except ModelFitError:
+                    exploded = True
                 seconds.append(time.perf_counter() - started)
-                found.append(ranking_metrics(model, inner, validation, "ndcg@10")["ndcg@10"])
+                ndcg = np.nan
+                if not exploded:
+                    ndcg = ranking_metrics(model, inner, validation, "ndcg@10")["ndcg@10"]
+                found.append(ndcg)
             print(f"    {name:34} {np.mean(found):.4f} {np.mean(seconds):7.2f} s", flush=True)
 
 

@@ -23,7 +23,7 @@ from itertools import count
 import numpy as np
 from implicit.recommender_base import ModelFitError
 
-from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, VSEens
+from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, SampledSoftmax, VSEens
 from vseens_rec.datasets import make_annotations
 
 SHARED = {"factors": 12, "iterations": 3}
@@ -37,6 +37,7 @@ METHODS = [
     VSEens.paper(**SHARED),
     VSEens.paper(**SHARED, compat="released"),
     WARP(**SHARED), BPR(**SHARED), AoBPR(**SHARED), DNS(**SHARED), NaiveRank(**SHARED),
+    SampledSoftmax(**SHARED),
 ]  # fmt: skip
 # what the allocator keeps is not a leak
 ALLOWED_GROWTH = 2**20
