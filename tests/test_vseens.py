@@ -286,7 +286,8 @@ def resolved(**parameters):
 def test_selection_and_candidates_that_go_with_the_loss():
     assert resolved() == resolved(loss="hinge") == ("hardest", 6)
     assert resolved(candidates=1) == ("first", 1)
-    assert resolved(loss="softmax") == resolved(loss="sgns") == ("first", 1)
+    assert resolved(loss="sgns") == ("first", 1)
+    assert resolved(loss="softmax") == ("first", 12)
     assert resolved(loss="softmax", candidates=8) == ("first", 8)
     assert resolved(loss="warp") == ("violator", 1)
     assert resolved(compat="released") == ("first", 1)
