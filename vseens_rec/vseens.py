@@ -94,7 +94,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Labels drawn for a positive. None: for ``"hardest"`` and ``"group"`` as many as a fourth of
         ``n_labels ** 0.44``, rounded down, 2 at least (5 of 1,000 labels, 39 of 100,000), so that
         negatives are harder where there are more labels to choose from; for ``"softmax"`` as many
-        as half of it (10 of 1,000 labels); else 1.
+        as half of that power, 2 at least (10 of 1,000 labels); else 1.
     share_candidates : bool, default=False
         Draw one set of candidates for up to 16 positives of an image, which then take one step
         together. With many candidates (``"softmax"``) that costs a fraction.
@@ -621,14 +621,15 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 selection = "violator"
             elif self.loss in ("softmax", "sgns") or candidates == 1 or released:
                 selection = "first"
-        usual_candidates = max(2, int(n_labels**0.44 / 4))
+        growth = n_labels**0.44
+        usual_candidates = max(2, int(growth / 4))
         if candidates is None:
             candidates = 1
             if selection in ("hardest", "group"):
                 fewest = self.group_size if isinstance(self.group_size, Integral) else 2
                 candidates = max(int(fewest), usual_candidates)
             elif self.loss == "softmax":
-                candidates = max(2, int(n_labels**0.44 / 2))
+                candidates = max(2, int(growth / 2))
         rank_scale = self.rank_scale
         if rank_scale is None:
             rank_scale = 1.2 * n_labels**-0.2
