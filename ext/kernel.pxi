@@ -2,8 +2,8 @@
 # instruction set: kernel_plain.pyx and its siblings include this file.
 #
 # Callers have checked every argument: shapes agree, ids are in range, factor rows are padded with
-# zeros to a multiple of 16, and n_labels < 2^31. That rows are 64-byte aligned is checked here,
-# once a call, because NumPy does not show it.
+# zeros to a multiple of 16 where it does not say otherwise, and n_labels < 2^31. That rows are
+# 64-byte aligned is checked here, once a call, because NumPy does not show it.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel import parallel, prange, threadid
@@ -124,6 +124,7 @@ ctypedef struct Counts:
 
 # a row of the matrix to train on: its stored positives, or so many drawn from them
 ctypedef struct Row:
+    # a padded copy of its factors
     float* user
     int64_t begin
     int64_t end
@@ -155,6 +156,8 @@ ctypedef struct Task:
     SelectionKind selection
     Loss loss
     uint32_t stride
+    # columns of user_factors, whose rows have no padding
+    uint32_t user_columns
     uint32_t candidates
     uint32_t group_size
     uint32_t max_trials
@@ -204,6 +207,8 @@ ctypedef struct Scratch:
     # what is trained on, and what comes after it
     Block block
     Block following
+    float* user
+    float* following_user
     # where the candidates are found
     size_t* places
     # of the positives that are trained on at once, and of the candidates
@@ -264,6 +269,8 @@ cdef size_t lay_out(
     scratch.block.candidates = <uint32_t*> take(&address, drawn)
     scratch.following.labels = <uint32_t*> take(&address, labels)
     scratch.following.candidates = <uint32_t*> take(&address, drawn)
+    scratch.user = <float*> take(&address, row)
+    scratch.following_user = <float*> take(&address, row)
     scratch.places = <size_t*> take(&address, ahead * sizeof(size_t))
     scratch.positive_scores = <double*> take(&address, PAIRS_SHARING * sizeof(double))
     scratch.positive_slopes = <double*> take(&address, PAIRS_SHARING * sizeof(double))
@@ -340,6 +347,14 @@ cdef inline void fetch_row(const float* row, uint32_t stride, bint to_write) noe
         # a line that is only read stays in the caches of the other threads
         for line in range(stride // FLOATS_IN_LINE):
             VR_FETCH_TO_READ(row + line * FLOATS_IN_LINE)
+
+
+cdef inline void fetch_user(const Task* task, int32_t number) noexcept nogil:
+    cdef const float* row = task.user_factors + <size_t> number * task.user_columns
+    cdef size_t line = <size_t> row & ~<size_t> 63
+    while line < <size_t> (row + task.user_columns):
+        VR_FETCH_TO_WRITE(<const void*> line)
+        line += 64
 
 
 cdef inline void fetch_positive(const Task* task, uint32_t label) noexcept nogil:
@@ -658,15 +673,27 @@ cdef inline void step_pairs(
             block.candidates + <size_t> i * task.candidates)
 
 
-cdef Row row_at(const Task* task, int64_t place) noexcept nogil:
+# user: where its factors go, padded
+cdef Row load_row(const Task* task, int64_t place, float* user) noexcept nogil:
     cdef Row row
     cdef int32_t number = task.rows[place]
-    row.user = task.user_factors + <size_t> number * task.stride
+    row.user = user
+    memcpy(
+        user, task.user_factors + <size_t> number * task.user_columns,
+        task.user_columns * sizeof(float))
+    # what the row before left there may be no number
+    memset(user + task.user_columns, 0, (task.stride - task.user_columns) * sizeof(float))
     row.begin = task.indptr[number]
     row.end = task.indptr[number + 1]
     row.n_pairs = row.end - row.begin if task.positives == STORED else task.draws[place]
     row.number = <uint64_t> number
     return row
+
+
+cdef void store_row(const Task* task, const Row* row) noexcept nogil:
+    memcpy(
+        task.user_factors + row.number * task.user_columns, row.user,
+        task.user_columns * sizeof(float))
 
 
 # all draws from here on are for this row
@@ -740,8 +767,7 @@ cdef inline void fetch_rows(const Task* task, int64_t place, int64_t stop) noexc
         # the positives of most rows lie in one or two lines
         VR_FETCH_TO_READ(task.indices + task.indptr[task.rows[place + 2]])
         VR_FETCH_TO_READ(task.indices + task.indptr[task.rows[place + 2] + 1] - 1)
-        fetch_row(
-            task.user_factors + <size_t> task.rows[place + 2] * task.stride, task.stride, True)
+        fetch_user(task, task.rows[place + 2])
 
 
 cdef void train_rows(
@@ -753,16 +779,20 @@ cdef void train_rows(
     for place in range(start, stop):
         fetch_rows(task, place, stop)
         if not drawn:
-            row = row_at(task, place)
+            row = load_row(task, place, scratch.user)
             begin_row(task, scratch, &row)
         if task.sweeps:
             fold_row(task, scratch, &row)
+            store_row(task, &row)
         elif task.draws_ahead and place + 1 < stop and row.n_pairs > 0:
-            following = row_at(task, place + 1)
+            following = load_row(task, place + 1, scratch.following_user)
             train_pairs(task, scratch, &row, drawn, &following)
+            store_row(task, &row)
             row, drawn = following, True
+            scratch.user, scratch.following_user = scratch.following_user, scratch.user
         else:
             train_pairs(task, scratch, &row, drawn, NULL)
+            store_row(task, &row)
             drawn = False
     unmark_positives(&scratch.drawer)
 
@@ -1007,7 +1037,9 @@ def train(
     rows : IN, the rows to train, each at most once
     draws : IN, how many positives to draw of each of these rows, or None for each stored one once
     running_values : IN, of running_sums(): draw by value; None: uniformly
-    user_factors, item_factors : INOUT, padded and aligned
+    user_factors : INOUT (n_rows, columns), at most as wide as item_factors; not padded, so that
+        most of what a model holds takes no more memory than it has to
+    item_factors : INOUT (n_labels, stride), padded and aligned
     learns : IN (stride,), 1 for the columns of a user that are learned, else 0
     rank_weights : IN (n_labels,), L(rank) for the WARP loss, else None
     sweeps : 0, or how often to go over the positives of a row with item_factors fixed. Then
@@ -1037,7 +1069,6 @@ def train(
             task.running_values = &running_values[0]
     task.user_factors = &user_factors[0, 0]
     task.item_factors = &item_factors[0, 0]
-    require_alignment(task.user_factors)
     require_alignment(task.item_factors)
     cdef float[:, ::1] aligned_learns = aligned_rows(1, learns.shape[0])
     aligned_learns[0, :] = learns
@@ -1049,6 +1080,7 @@ def train(
     task.loss.margin = margin
     task.loss.temperature = temperature
     task.stride = <uint32_t> item_factors.shape[1]
+    task.user_columns = <uint32_t> user_factors.shape[1]
     task.candidates = candidates
     task.group_size = group_size
     task.max_trials = max_trials

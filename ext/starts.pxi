@@ -50,13 +50,16 @@ def start_rows(
 ):
     """Add to every row what a fold-in starts with (see `train`).
 
-    user_factors, item_factors, learns, mean : padded and aligned
+    user_factors : not padded
+    item_factors, learns, mean : padded and aligned
     """
     cdef int64_t n_rows = user_factors.shape[0], rows_at_once, first, stop, row
-    cdef uint32_t stride = <uint32_t> user_factors.shape[1]
+    cdef size_t columns = user_factors.shape[1]
+    cdef uint32_t stride = <uint32_t> item_factors.shape[1]
+    # a padded row for every thread
+    cdef float[:, ::1] users = aligned_rows(n_threads, stride)
     if n_rows == 0 or indices.shape[0] == 0:
         return
-    require_alignment(&user_factors[0, 0])
     require_alignment(&item_factors[0, 0])
     require_alignment(&learns[0])
     require_alignment(&mean[0])
@@ -66,11 +69,21 @@ def start_rows(
         with nogil, parallel(num_threads=n_threads):
             for row in prange(first, stop, schedule="dynamic", chunksize=ROWS_AT_ONCE):
                 if indptr[row] < indptr[row + 1]:
-                    add_start(
-                        &user_factors[row, 0], &indices[indptr[row]],
-                        indptr[row + 1] - indptr[row], &item_factors[0, 0], &mean[0], &learns[0],
-                        <float> start, stride)
+                    start_row(
+                        &user_factors[row, 0], columns, &users[threadid(), 0],
+                        &indices[indptr[row]], indptr[row + 1] - indptr[row],
+                        &item_factors[0, 0], &mean[0], &learns[0], <float> start, stride)
         PyErr_CheckSignals()
+
+
+cdef void start_row(
+    float* row, size_t columns, float* user, const int32_t* labels, int64_t n,
+    const float* item_factors, const float* mean, const float* learns, float start,
+    uint32_t stride
+) noexcept nogil:
+    memcpy(user, row, columns * sizeof(float))
+    add_start(user, labels, n, item_factors, mean, learns, start, stride)
+    memcpy(row, user, columns * sizeof(float))
 
 
 def multiply_pairs(

@@ -79,8 +79,8 @@ def run_both(
         rows = np.random.default_rng(seed).permutation(rows).astype(np.int32)
     candidates = options.get("candidates", 1)
     decay = options.get("decay", (0.0, 0.0, 0.0))
-    fast_users, fast_items = padded(kernel, users), padded(kernel, items)
-    learns = np.zeros(fast_users.shape[1], dtype=np.float32)
+    fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
+    learns = np.zeros(fast_items.shape[1], dtype=np.float32)
     learns[: columns - bias] = 1
     if len(rows):
         fast.refresh(fast_items, n_threads)
@@ -116,9 +116,8 @@ def run_both(
         pairs_together=kernel.pairs_drawn_together(
             candidates, options.get("shares_candidates", False)), **options,
     )  # fmt: skip
-    assert not fast_users[:, columns:].any()
     assert not fast_items[:, columns:].any()
-    return (fast_users[:, :columns], fast_items[:, :columns], counts), (
+    return (fast_users, fast_items[:, :columns], counts), (
         slow_users,
         slow_items,
         loss,
@@ -409,7 +408,7 @@ def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
     lengths = np.diff(matrix.indptr)
     rows = np.flatnonzero((lengths > 0) & (lengths < 50)).astype(np.int32)
     fast, _ = make_proposals(kernel, "adaptive", 50, 8)
-    fast_users, fast_items = padded(kernel, users), padded(kernel, items)
+    fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
     fast.refresh(fast_items, 1)
 
     def train(rows, n_threads, epoch=5):
@@ -509,7 +508,7 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
         users[5] = bad
         items[7] = bad
         fast, _ = make_proposals(kernel, "adaptive", 40, 12)
-        fast_users, fast_items = padded(kernel, users), padded(kernel, items)
+        fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
         fast.refresh(fast_items, 1)
         for loss in (0, 1):
             counts = kernel.train(
@@ -524,6 +523,25 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
                 in_turn=False, seed=9, epoch=2, n_threads=1,
             )  # fmt: skip
             assert counts["not_finite"] > 0
+
+
+def test_a_row_that_is_no_number_does_not_reach_the_next(kernel):
+    matrix, users, items = make_case(12, 30, 40, 12)
+    rows = np.arange(3, 30, dtype=np.int32)
+    users[rows[0]] = np.nan
+    sampler, _ = make_proposals(kernel, "uniform", 40, 12)
+    fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
+    kernel.train(
+        sampler, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
+        fast_items, np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
+        max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False,
+        shares_candidates=False, damped=False, learning_rate=0.1, learning_rate_user=0.1,
+        regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
+        regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
+        in_turn=False, seed=9, epoch=2, n_threads=1, sweeps=2, mean=kernel.aligned_rows(1, 16)[0],
+    )  # fmt: skip
+    assert np.isnan(fast_users[rows[0]]).all()
+    assert np.isfinite(fast_users[rows[1:]]).all()
 
 
 def test_scores_of_pairs(kernel):

@@ -110,16 +110,16 @@ def test_warp_estimates_the_rank_that_is_known(kernel):
     items = np.full((n_labels, 1), -1.0, dtype=np.float32)
     items[0] = 0.0
     items[1 : 1 + n_violators] = 1.0
-    padded_items, padded_users = kernel.aligned_rows(n_labels, 16), kernel.aligned_rows(1, 16)
+    padded_items = kernel.aligned_rows(n_labels, 16)
     padded_items[:, :1] = items
-    padded_users[0, 0] = 1.0
+    users = np.ones((1, 1), np.float32)
     matrix = csr_matrix(([1.0], [0], [0, 1]), shape=(1, n_labels))
     sampler = kernel.Sampler(kernel.PROPOSALS["uniform"], n_labels, 1, None, None, None)
     harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
     n_draws = 20_000
     counts = kernel.train(
         sampler, matrix.indptr.astype(np.int64), matrix.indices, np.zeros(1, np.int32),
-        np.array([n_draws], np.int32), None, padded_users, padded_items,
+        np.array([n_draws], np.int32), None, users, padded_items,
         np.ones(16, np.float32), harmonic, selection=kernel.SELECTIONS["violator"], candidates=1,
         group_size=1, max_trials=n_labels - 1, loss=kernel.LOSSES["warp"], margin=0.5,
         temperature=1.0, corrected=False, shares_candidates=False, damped=False, learning_rate=0.0,

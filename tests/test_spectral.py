@@ -85,7 +85,8 @@ def test_it_does_not_depend_on_threads(annotations, factors):
     settings = VSEens(**OPTIONS | {"factors": factors})._settings(120)
 
     def factors_of(num_threads):
-        users, items = (kernel.aligned_rows(n, len(settings.learned_columns())) for n in (400, 120))
+        users = np.zeros((400, settings.columns), np.float32)
+        items = kernel.aligned_rows(120, len(settings.learned_columns()))
         pairs = pairs_of(annotations)
         spectral.add_spectral_start(
             users, items, pairs.indptr, pairs.indices, settings, 0, num_threads

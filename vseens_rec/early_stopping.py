@@ -108,7 +108,7 @@ class EarlyStopping:
         if not np.isfinite(users).all():
             return -np.inf
         found = ranking_metrics(
-            Factors(users, trainer.item_factors),
+            Factors(users, trainer.item_factors[:, : users.shape[1]]),
             self.train,
             self.held_out,
             self.metric,

@@ -179,7 +179,7 @@ class FoldIn:
     def users(
         self, user_items: csr_matrix, num_threads: int, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Compute the padded factors of rows; ones that hold no label or every label stay zero.
+        """Compute the factors of rows; ones that hold no label or every label stay zero.
 
         Parameters
         ----------
@@ -188,12 +188,12 @@ class FoldIn:
         num_threads : int
             At least 1. The result does not depend on it.
         out : ndarray, optional
-            Padded rows to overwrite, some at a time: after an interrupt each row is the old one or
-            the new one.
+            Rows to overwrite, some at a time: after an interrupt each row is the old one or the
+            new one.
         """
         n_rows, n_labels = user_items.shape
         if out is None:
-            out = kernel.aligned_rows(n_rows, self.item_factors.shape[1])
+            out = np.zeros((n_rows, self.settings.columns), np.float32)
         indptr = user_items.indptr.astype(np.int64, copy=False)
         indices = user_items.indices.astype(np.int32, copy=False)
         if not len(indices):
@@ -227,7 +227,7 @@ class FoldIn:
             stop = max(start + 1, int(np.searchsorted(steps_before, work)))
             stop = min(n_rows, stop, start + MOST_ROWS)
             rows = np.flatnonzero(computed[start:stop]).astype(np.int32)
-            block = kernel.aligned_rows(stop - start, out.shape[1])
+            block = np.zeros((stop - start, out.shape[1]), np.float32)
             if self.settings.use_bias:
                 block[:, self.settings.factors] = 1
             started = time.perf_counter()

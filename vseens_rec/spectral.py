@@ -120,7 +120,7 @@ def add_spectral_start(
     Parameters
     ----------
     user_factors, item_factors : ndarray of float32
-        Padded; changed in place, in the columns that are no biases.
+        Those of the labels padded; changed in place, in the columns that are no biases.
     indptr, indices : ndarray
         The labels of the images.
     settings : Settings

@@ -162,7 +162,9 @@ class Trainer:
 
     Attributes
     ----------
-    user_factors, item_factors : ndarray of float32
+    user_factors : ndarray of float32
+        As wide as `Settings.columns`.
+    item_factors : ndarray of float32
         Padded to a multiple of 16 columns.
     epochs : int
         The number of finished epochs.
@@ -225,8 +227,10 @@ class Trainer:
     def _init_factors(self, initial: tuple[Floats, Floats] | None) -> None:
         settings = self.settings
         self.learns = settings.learned_columns()
-        factors = [kernel.aligned_rows(n_rows, len(self.learns)) for n_rows in self.shape]
-        self.user_factors, self.item_factors = factors
+        n_images, n_labels = self.shape
+        self.user_factors = np.zeros((n_images, settings.columns), np.float32)
+        self.item_factors = kernel.aligned_rows(n_labels, len(self.learns))
+        factors = (self.user_factors, self.item_factors)
         if initial is not None:
             for array, given in zip(factors, initial, strict=True):
                 array[:, : settings.columns] = given
@@ -463,9 +467,9 @@ class Trainer:
 
     def take_factors(self, dtype: DTypeLike) -> tuple[Floats, Floats]:
         """Give the factors away, contiguous and without the padding; training is over then."""
-        columns = self.settings.columns
-        users = _without_padding(self.user_factors, columns).astype(dtype, copy=False)
-        items = _without_padding(self.item_factors, columns).astype(dtype, copy=False)
+        users = self.user_factors.astype(dtype, copy=False)
+        items = _without_padding(self.item_factors, self.settings.columns)
+        items = items.astype(dtype, copy=False)
         del self.user_factors, self.item_factors
         return users, items
 

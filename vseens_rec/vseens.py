@@ -833,7 +833,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 f"{len(self.item_factors)}"
             )
         folded = self._folder().users(matrix, effective_threads(self.num_threads))
-        return folded[:, : self.item_factors.shape[1]].astype(self.dtype)
+        return folded.astype(self.dtype, copy=False)
 
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
