@@ -6,8 +6,8 @@ label at rank r (from 0) from the top is entry r, and from the bottom entry widt
 """
 
 from libc.math cimport sqrt
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 
 cdef extern from "simd.h" nogil:
@@ -36,7 +36,8 @@ cdef enum:
 
 
 ctypedef struct Sorter:
-    # a key in the upper half, the label in the lower: 2 (n_labels + 1), and n_labels
+    # a key in the upper half and the label in the lower, or both in half as many bits where the
+    # key is a step of the grid: 2 (n_labels + 1), and n_labels
     uint64_t* items
     uint64_t* spare
     # FACTORS_AT_ONCE * n_labels
@@ -88,10 +89,9 @@ cdef inline uint64_t* radix_sort(
     return items
 
 
-# the lower bits of the items that the mask has; the upper ones may hold other things
+# the labels of the items
 cdef inline void write_ids(
-    const uint64_t* ordered, uint32_t n, uint32_t mask, uint16_t* narrow_ids, uint32_t* wide_ids,
-    uint32_t first
+    const uint64_t* ordered, uint32_t n, uint16_t* narrow_ids, uint32_t* wide_ids, uint32_t first
 ) noexcept nogil:
     cdef uint32_t i
     if narrow_ids != NULL:
@@ -99,21 +99,57 @@ cdef inline void write_ids(
             narrow_ids[first + i] = <uint16_t> ordered[i]
     else:
         for i in range(n):
-            wide_ids[first + i] = <uint32_t> ordered[i] & mask
+            wide_ids[first + i] = <uint32_t> ordered[i]
 
 
-# False, and not in order, if it would take more than so many moves
-cdef inline bint insertion_sort(uint64_t* items, uint32_t n, uint32_t most_moves) noexcept nogil:
-    cdef uint32_t i, place, moves = 0
-    cdef uint64_t item
+# the same of items with a step of the grid in the upper half and a label in the lower
+cdef inline void write_narrow_ids(
+    const uint32_t* ordered, uint32_t n, uint16_t* narrow_ids, uint32_t* wide_ids, uint32_t first
+) noexcept nogil:
+    cdef uint32_t i
+    if narrow_ids != NULL:
+        for i in range(n):
+            narrow_ids[first + i] = <uint16_t> ordered[i]
+    else:
+        for i in range(n):
+            wide_ids[first + i] = ordered[i] & 0xffff
+
+
+# moves an item to its place among those before it that have the same step; by how many places
+cdef inline uint32_t insert_in_step(
+    uint32_t* items, uint32_t place, const uint32_t* keys
+) noexcept nogil:
+    cdef uint32_t item = items[place], key = keys[item & 0xffff], first = place
+    while (
+        place > 0 and not (items[place - 1] ^ item) >> 16
+        and keys[items[place - 1] & 0xffff] > key
+    ):
+        items[place] = items[place - 1]
+        place -= 1
+    items[place] = item
+    return first - place
+
+
+# Puts items of the same step, which are in the order of their labels, into that of their keys.
+# False, and not in order, if it would take more than so many moves. tied: room for n
+cdef inline bint order_within_steps(
+    uint32_t* items, uint32_t n, const uint32_t* keys, uint32_t most_moves, uint8_t* tied
+) noexcept nogil:
+    cdef uint32_t i, j, moves = 0
+    cdef uint64_t eight
+    # most have a step of their own: eight of these cost one comparison
+    if n > 0:
+        tied[0] = 0
     for i in range(1, n):
-        item = items[i]
-        place = i
-        while place > 0 and items[place - 1] > item:
-            items[place] = items[place - 1]
-            place -= 1
-        items[place] = item
-        moves += i - place
+        tied[i] = (items[i - 1] ^ items[i]) < 0x10000
+    for i in range(0, n, 8):
+        if i + 8 <= n:
+            memcpy(&eight, tied + i, 8)
+            if eight == 0:
+                continue
+        for j in range(i, min(i + 8, n)):
+            if tied[j]:
+                moves += insert_in_step(items, j, keys)
         if moves > most_moves:
             return False
     return True
@@ -127,24 +163,17 @@ cdef inline void counts_to_places(uint32_t* counters) noexcept nogil:
         start += count
 
 
-# The ids of the `top` smallest keys in order, then of the `bottom` largest, also in order, for at
-# most 2^16 keys. The values are sorted by their place on an even grid of 2^16 steps, which leaves
-# few out of order; False where they crowd into few steps.
-cdef inline bint order_by_grid(
-    const uint32_t* keys, uint32_t n, uint32_t top, uint32_t bottom, Sorter* sorter,
-    uint16_t* narrow_ids, uint32_t* wide_ids
+# Of the items with the first coarse digits that hold `top` of them, and with the last that hold
+# `bottom`: counts them by these digits, sorts them into spare by the fine ones, and returns their
+# number.
+cdef inline uint32_t sort_ends_by_fine_digits(
+    const uint16_t* grid, uint32_t n, uint32_t top, uint32_t bottom, uint32_t* coarse,
+    uint32_t* fine, uint32_t* items, uint32_t* spare
 ) noexcept nogil:
-    cdef uint32_t i, found, step, digit, end_of_top = 0, start_of_bottom = 256, kept = 0
+    cdef uint32_t i, step, digit, found, end_of_top = 0, start_of_bottom = 256, kept = 0
     cdef bint keep
-    cdef uint32_t* coarse = sorter.counters
-    cdef uint32_t* fine = sorter.counters + 256
-    cdef uint64_t* items = sorter.items
-    cdef uint64_t* spare = sorter.spare
-    if not vr_fill_grid(keys, n, sorter.grid):
-        return False
-    memset(coarse, 0, 512 * sizeof(uint32_t))
     for i in range(n):
-        coarse[sorter.grid[i] >> 8] += 1
+        coarse[grid[i] >> 8] += 1
     found = 0
     while found < top:
         found += coarse[end_of_top]
@@ -156,25 +185,59 @@ cdef inline bint order_by_grid(
     for digit in range(end_of_top, start_of_bottom):
         coarse[digit] = 0
     for i in range(n):
-        step = sorter.grid[i]
-        items[kept] = (<uint64_t> keys[i] << 32) | (step << 16) | i
+        step = grid[i]
+        items[kept] = step << 16 | i
         keep = (step >> 8) < end_of_top or (step >> 8) >= start_of_bottom
         fine[step & 255] += keep
         kept += keep
     counts_to_places(fine)
-    counts_to_places(coarse)
     for i in range(kept):
         digit = (items[i] >> 16) & 255
         spare[fine[digit]] = items[i]
         fine[digit] += 1
+    return kept
+
+
+# The ids of the `top` smallest keys in order, then of the `bottom` largest, also in order, for at
+# most 2^16 keys. The values are sorted by their place on an even grid of 2^16 steps, which leaves
+# few out of order; False where they crowd into few steps.
+cdef inline bint order_by_grid(
+    const uint32_t* keys, uint32_t n, uint32_t top, uint32_t bottom, Sorter* sorter,
+    uint16_t* narrow_ids, uint32_t* wide_ids
+) noexcept nogil:
+    cdef uint32_t i, step, digit, kept
+    cdef uint32_t* coarse = sorter.counters
+    cdef uint32_t* fine = sorter.counters + 256
+    cdef uint32_t* items = <uint32_t*> sorter.items
+    cdef uint32_t* spare = <uint32_t*> sorter.spare
+    if not vr_fill_grid(keys, n, sorter.grid):
+        return False
+    memset(coarse, 0, 512 * sizeof(uint32_t))
+    if <uint64_t> 4 * (top + bottom) >= <uint64_t> 3 * n:
+        # to find the few that are not needed would take longer than to sort them, too
+        for i in range(n):
+            coarse[sorter.grid[i] >> 8] += 1
+            fine[sorter.grid[i] & 255] += 1
+        counts_to_places(fine)
+        for i in range(n):
+            step = sorter.grid[i]
+            spare[fine[step & 255]] = step << 16 | i
+            fine[step & 255] += 1
+        kept = n
+    else:
+        kept = sort_ends_by_fine_digits(
+            sorter.grid, n, top, bottom, coarse, fine, items, spare)
+    counts_to_places(coarse)
     for i in range(kept):
-        digit = (spare[i] >> 24) & 255
+        digit = spare[i] >> 24
         items[coarse[digit]] = spare[i]
         coarse[digit] += 1
-    if not insertion_sort(items, kept, MOVES_A_LABEL * n):
+    if not order_within_steps(
+        items, kept, keys, MOVES_A_LABEL * n, <uint8_t*> sorter.grid
+    ):
         return False
-    write_ids(items, top, 0xffff, narrow_ids, wide_ids, 0)
-    write_ids(items + kept - bottom, bottom, 0xffff, narrow_ids, wide_ids, top)
+    write_narrow_ids(items, top, narrow_ids, wide_ids, 0)
+    write_narrow_ids(items + kept - bottom, bottom, narrow_ids, wide_ids, top)
     return True
 
 
@@ -192,9 +255,7 @@ cdef inline void order_by_digits(
         for i in range(n):
             sorter.items[i] = (<uint64_t> keys[i] << 32) | i
         write_ids(
-            radix_sort(sorter.items, sorter.spare, n, counters), n, <uint32_t> 0xffffffff,
-            narrow_ids, wide_ids, 0,
-        )
+            radix_sort(sorter.items, sorter.spare, n, counters), n, narrow_ids, wide_ids, 0)
         return
     memset(counters, 0, DIGITS * sizeof(uint32_t))
     for i in range(n):
@@ -216,13 +277,11 @@ cdef inline void order_by_digits(
         n_top += digit <= last_of_top
         n_bottom += digit >= first_of_bottom
     write_ids(
-        radix_sort(sorter.items, sorter.spare, n_top, counters), top, <uint32_t> 0xffffffff,
-        narrow_ids, wide_ids, 0,
-    )
+        radix_sort(sorter.items, sorter.spare, n_top, counters), top, narrow_ids, wide_ids, 0)
     if bottom > 0:
         write_ids(
             radix_sort(bottom_items, sorter.spare, n_bottom, counters) + n_bottom - bottom,
-            bottom, <uint32_t> 0xffffffff, narrow_ids, wide_ids, top,
+            bottom, narrow_ids, wide_ids, top,
         )
 
 

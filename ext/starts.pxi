@@ -51,17 +51,18 @@ def start_rows(
     """Add to every row what a fold-in starts with (see `train`).
 
     user_factors : not padded
-    item_factors, learns, mean : padded and aligned
+    item_factors, mean : padded and aligned
     """
     cdef int64_t n_rows = user_factors.shape[0], rows_at_once, first, stop, row
     cdef size_t columns = user_factors.shape[1]
     cdef uint32_t stride = <uint32_t> item_factors.shape[1]
     # a padded row for every thread
     cdef float[:, ::1] users = aligned_rows(n_threads, stride)
+    cdef float[:, ::1] aligned_learns = aligned_rows(1, stride)
+    aligned_learns[0, :] = learns
     if n_rows == 0 or indices.shape[0] == 0:
         return
     require_alignment(&item_factors[0, 0])
-    require_alignment(&learns[0])
     require_alignment(&mean[0])
     rows_at_once = rows_between_checks(n_rows, indices.shape[0], stride)
     for first in range(0, n_rows, rows_at_once):
@@ -72,7 +73,8 @@ def start_rows(
                     start_row(
                         &user_factors[row, 0], columns, &users[threadid(), 0],
                         &indices[indptr[row]], indptr[row + 1] - indptr[row],
-                        &item_factors[0, 0], &mean[0], &learns[0], <float> start, stride)
+                        &item_factors[0, 0], &mean[0], &aligned_learns[0, 0],
+                        <float> start, stride)
         PyErr_CheckSignals()
 
 

@@ -12,7 +12,7 @@ from ._native import kernel
 from ._typing import Floats
 from .hashing import first_of_equal_rows
 from .sampling import count_labels, padded
-from .steps import choose_steps, variance_of
+from .steps import choose_steps
 from .training import CallSize, Settings, threads_for
 
 # passes over the labels of an image, more for those with few labels up to so many steps; the result
@@ -64,11 +64,8 @@ class FoldIn:
         self.rank_weights = settings.rank_weights(len(item_factors))
         if not np.isfinite(item_factors).all():
             raise ValueError("item_factors are not finite: nothing can be folded in")
-        self.variance = variance_of(settings, item_factors)
-        self.steps = choose_steps(settings, self.variance, self.rank_weights)
+        self.steps = choose_steps(settings, item_factors)
         self.learns = settings.learned_columns()
-        self.mean = kernel.aligned_rows(1, item_factors.shape[1])
-        self.mean[:] = item_factors.mean(axis=0, dtype=np.float64)
         sampler.refresh(item_factors, num_threads)
 
     def agrees_with(self, settings: Settings, item_factors: Floats) -> bool:
@@ -113,7 +110,7 @@ class FoldIn:
         out = kernel.aligned_rows(item_users.shape[0], self.item_factors.shape[1])
         ones = np.ones(out.shape[1], dtype=np.float32)
         norms = np.einsum("ij,ij->i", user_factors, user_factors, dtype=np.float64)
-        rate = self.steps.size * self.variance / max(norms.mean(), 1e-30)
+        rate = self.steps.size * self.steps.variance / max(norms.mean(), 1e-30)
         images_of_pairs = np.repeat(
             np.arange(known.shape[0], dtype=np.int32), np.diff(known.indptr)
         )
@@ -252,7 +249,7 @@ class FoldIn:
                 sweeps=SWEEPS,
                 least_steps=LEAST_STEPS,
                 start=self.steps.start,
-                mean=self.mean[0],
+                mean=self.steps.mean,
             )
             n_steps = int(steps_before[stop] - steps_before[start])
             call_size.record(n_steps, time.perf_counter() - started)

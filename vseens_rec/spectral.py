@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ._native import kernel, limit_blas
 from .sampling import count_labels
-from .steps import choose_steps, variance_of
+from .steps import choose_steps
 
 if TYPE_CHECKING:
     from .training import Settings
@@ -137,11 +137,14 @@ def add_spectral_start(
     labels[:, : directions.shape[1]] = directions
     item_factors += labels
     # images start from the labels without their random part
-    steps = choose_steps(
-        settings, variance_of(settings, labels), settings.rank_weights(len(labels))
+    steps = choose_steps(settings, labels)
+    kernel.start_rows(
+        indptr,
+        indices,
+        user_factors,
+        labels,
+        settings.learned_columns(),
+        steps.mean,
+        SHARE_OF_START * steps.start,
+        num_threads,
     )
-    mean, learns = kernel.aligned_rows(2, item_factors.shape[1])
-    mean[:] = labels.mean(axis=0, dtype=np.float64)
-    learns[:] = settings.learned_columns()
-    share = SHARE_OF_START * steps.start
-    kernel.start_rows(indptr, indices, user_factors, labels, learns, mean, share, num_threads)
