@@ -35,6 +35,12 @@ cdef enum:
     MOVES_A_LABEL = 4
 
 
+# what is sorted: see Sorter.items
+ctypedef fused Item:
+    uint32_t
+    uint64_t
+
+
 ctypedef struct Sorter:
     # a key in the upper half and the label in the lower, or both in half as many bits where the
     # key is a step of the grid: 2 (n_labels + 1), and n_labels
@@ -89,9 +95,10 @@ cdef inline uint64_t* radix_sort(
     return items
 
 
-# the labels of the items
+# the lower bits of the items that the mask has; the upper ones hold other things
 cdef inline void write_ids(
-    const uint64_t* ordered, uint32_t n, uint16_t* narrow_ids, uint32_t* wide_ids, uint32_t first
+    const Item* ordered, uint32_t n, uint32_t mask, uint16_t* narrow_ids, uint32_t* wide_ids,
+    uint32_t first
 ) noexcept nogil:
     cdef uint32_t i
     if narrow_ids != NULL:
@@ -99,20 +106,7 @@ cdef inline void write_ids(
             narrow_ids[first + i] = <uint16_t> ordered[i]
     else:
         for i in range(n):
-            wide_ids[first + i] = <uint32_t> ordered[i]
-
-
-# the same of items with a step of the grid in the upper half and a label in the lower
-cdef inline void write_narrow_ids(
-    const uint32_t* ordered, uint32_t n, uint16_t* narrow_ids, uint32_t* wide_ids, uint32_t first
-) noexcept nogil:
-    cdef uint32_t i
-    if narrow_ids != NULL:
-        for i in range(n):
-            narrow_ids[first + i] = <uint16_t> ordered[i]
-    else:
-        for i in range(n):
-            wide_ids[first + i] = ordered[i] & 0xffff
+            wide_ids[first + i] = <uint32_t> ordered[i] & mask
 
 
 # moves an item to its place among those before it that have the same step; by how many places
@@ -236,8 +230,8 @@ cdef inline bint order_by_grid(
         items, kept, keys, MOVES_A_LABEL * n, <uint8_t*> sorter.grid
     ):
         return False
-    write_narrow_ids(items, top, narrow_ids, wide_ids, 0)
-    write_narrow_ids(items + kept - bottom, bottom, narrow_ids, wide_ids, top)
+    write_ids(items, top, 0xffff, narrow_ids, wide_ids, 0)
+    write_ids(items + kept - bottom, bottom, 0xffff, narrow_ids, wide_ids, top)
     return True
 
 
@@ -255,7 +249,9 @@ cdef inline void order_by_digits(
         for i in range(n):
             sorter.items[i] = (<uint64_t> keys[i] << 32) | i
         write_ids(
-            radix_sort(sorter.items, sorter.spare, n, counters), n, narrow_ids, wide_ids, 0)
+            radix_sort(sorter.items, sorter.spare, n, counters), n, <uint32_t> 0xffffffff,
+            narrow_ids, wide_ids, 0,
+        )
         return
     memset(counters, 0, DIGITS * sizeof(uint32_t))
     for i in range(n):
@@ -277,11 +273,13 @@ cdef inline void order_by_digits(
         n_top += digit <= last_of_top
         n_bottom += digit >= first_of_bottom
     write_ids(
-        radix_sort(sorter.items, sorter.spare, n_top, counters), top, narrow_ids, wide_ids, 0)
+        radix_sort(sorter.items, sorter.spare, n_top, counters), top, <uint32_t> 0xffffffff,
+        narrow_ids, wide_ids, 0,
+    )
     if bottom > 0:
         write_ids(
             radix_sort(bottom_items, sorter.spare, n_bottom, counters) + n_bottom - bottom,
-            bottom, narrow_ids, wide_ids, top,
+            bottom, <uint32_t> 0xffffffff, narrow_ids, wide_ids, top,
         )
 
 

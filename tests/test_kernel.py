@@ -477,7 +477,7 @@ def test_alias_table_has_the_law_it_is_built_from(kernel, n):
     np.testing.assert_allclose(law / n, weights / weights.sum(), atol=1e-9)
 
 
-@pytest.mark.parametrize("n_labels", [1, 5, 300, 70_000])
+@pytest.mark.parametrize("n_labels", [1, 5, 300, 20_000, 70_000])
 @pytest.mark.parametrize("rank_scale", [0.005, 0.04, 1.0])
 def test_rank_table_is_the_sorted_order(kernel, n_labels, rank_scale):
     rng = np.random.default_rng(n_labels)
