@@ -17,6 +17,17 @@ def padded(kernel, factors):
     return array
 
 
+# of kernel.train(), where a test is about something else
+PLAIN = {
+    "selection": 0, "candidates": 1, "group_size": 1, "max_trials": 1, "loss": 1, "margin": 1.0,
+    "temperature": 1.0, "corrected": False, "shares_candidates": False, "damped": False,
+    "learning_rate": 0.1, "learning_rate_user": 0.1, "regularization_user": 0.0,
+    "regularization_positive": 0.0, "regularization_negative": 0.0,
+    "regularize_violating_only": False, "verify": True, "cosine": False, "auto_group": False,
+    "in_turn": False, "seed": 9, "epoch": 2, "n_threads": 1,
+}  # fmt: skip
+
+
 def make_case(seed, n_images, n_labels, factors, density=0.2, bias=False):
     """Return a matrix with rows of no, one and all labels among others, and initial factors."""
     rng = np.random.default_rng(seed)
@@ -414,12 +425,9 @@ def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
     def train(rows, n_threads, epoch=5):
         return kernel.train(
             fast, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
-            fast_items, np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
-            max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False,
-            shares_candidates=False, damped=False, learning_rate=0.0, learning_rate_user=0.0,
-            regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
-            regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
-            in_turn=False, seed=9, epoch=epoch, n_threads=n_threads,
+            fast_items, np.ones(16, np.float32), None,
+            **PLAIN | {"learning_rate": 0.0, "learning_rate_user": 0.0, "epoch": epoch,
+                       "n_threads": n_threads},
         )["loss"]  # fmt: skip
 
     whole = train(rows, 1)
@@ -514,13 +522,7 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
             counts = kernel.train(
                 fast, matrix.indptr.astype(np.int64), matrix.indices,
                 np.arange(3, 30, dtype=np.int32), None, None, fast_users, fast_items,
-                np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
-                max_trials=1, loss=loss, margin=1.0, temperature=1.0, corrected=False,
-                shares_candidates=False, damped=bool(loss), learning_rate=0.1,
-                learning_rate_user=0.1,
-                regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
-                regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
-                in_turn=False, seed=9, epoch=2, n_threads=1,
+                np.ones(16, np.float32), None, **PLAIN | {"loss": loss, "damped": bool(loss)},
             )  # fmt: skip
             assert counts["not_finite"] > 0
 
@@ -533,12 +535,8 @@ def test_a_row_that_is_no_number_does_not_reach_the_next(kernel):
     fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
     kernel.train(
         sampler, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
-        fast_items, np.ones(16, np.float32), None, selection=0, candidates=1, group_size=1,
-        max_trials=1, loss=1, margin=1.0, temperature=1.0, corrected=False,
-        shares_candidates=False, damped=False, learning_rate=0.1, learning_rate_user=0.1,
-        regularization_user=0.0, regularization_positive=0.0, regularization_negative=0.0,
-        regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
-        in_turn=False, seed=9, epoch=2, n_threads=1, sweeps=2, mean=kernel.aligned_rows(1, 16)[0],
+        fast_items, np.ones(16, np.float32), None, **PLAIN, sweeps=2,
+        mean=kernel.aligned_rows(1, 16)[0],
     )  # fmt: skip
     assert np.isnan(fast_users[rows[0]]).all()
     assert np.isfinite(fast_users[rows[1:]]).all()
