@@ -1,23 +1,16 @@
-# The one training loop, and what Python needs of the samplers. Compiled once for every vector
-# instruction set: kernel_plain.pyx and its siblings include this file.
+# The one training loop. Compiled once for every vector instruction set, in kernel_plain.pyx and its
+# siblings.
 #
 # Callers have checked every argument: shapes agree, ids are in range, factor rows are padded with
 # zeros to a multiple of 16 where it does not say otherwise, and n_labels < 2^31. That rows are
 # 64-byte aligned is checked here, once a call, because NumPy does not show it.
 
-from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel import parallel, prange, threadid
+from libc.math cimport HUGE_VAL, exp, fabs, log, sqrt
+from libc.string cimport memcpy
 
-from libc.math cimport HUGE_VAL, exp, fabs, log, pow, sqrt
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
-
-from alias cimport alias_build
 from losses cimport (
     Loss,
     LossKind,
-    LossSum,
     PairLoss,
     add_loss,
     damped_slope,
@@ -25,29 +18,9 @@ from losses cimport (
     pair_loss,
     violation_margin,
 )
-from proposals cimport (
-    ADAPTIVE,
-    EXACT,
-    MAX_REDRAWS,
-    Drawer,
-    Proposal,
-    ProposalKind,
-    exclude_positives,
-    fill_probabilities,
-    is_positive,
-    mark_positives,
-    prepare,
-    propose_negative,
-    propose_place,
-    settle_negative,
-    unmark_positives,
-)
-from rank_table cimport FACTORS_AT_ONCE, MOST_ON_GRID, N_COUNTERS, Sorter, refresh_factors
-from rng cimport Random, below, lower_unit, mix, next_random, random_stream, upper_unit
-from selections cimport FIRST, GROUP, VIOLATOR, SelectionKind, choose
-
-import numpy as np
-from scipy import special
+from proposals cimport is_positive, propose_negative
+from rng cimport below, mix
+from selections cimport FIRST, VIOLATOR, SelectionKind, choose
 
 
 cdef extern from "simd.h" nogil:
@@ -82,44 +55,17 @@ cdef extern from "simd.h" nogil:
 
 
 cdef enum:
-    # candidates drawn ahead of the steps that use them
-    DRAWN_AHEAD = 256
-    # pairs whose candidates are drawn from the same prepared proposal
-    PAIRS_AT_ONCE = 64
-    # and that share them: more in one step would move the image too far
-    PAIRS_SHARING = 16
     # candidates whose rows are on their way from the further caches while one is worked on: those
-    # of one step, but no fewer and no more than so many
+    # of one step, but no fewer, and no more than MOST_AHEAD
     LEAST_AHEAD = 2
-    MOST_AHEAD = 16
-    # rows that a thread takes at a time, at most, and how often it comes for more
-    ROWS_AT_ONCE = 32
+    # how often a thread comes for more rows
     TURNS = 16
-    # values that are written or sorted before an interrupt is looked for
-    VALUES_AT_ONCE = 1 << 24
-    FLOATS_IN_LINE = 16
-    # different initial values: a power of two, up to 2^16
-    NORMAL_STEPS = 16384
 
 
 cdef enum PositiveKind:
     STORED = 0
     DRAWN = 1
     DRAWN_BY_VALUE = 2
-
-
-ctypedef struct Counts:
-    LossSum loss
-    int64_t pairs
-    int64_t correct
-    int64_t violations
-    int64_t skipped
-    int64_t not_finite
-    int64_t trials
-    # alignment and uniformity of the "auto" group
-    double positive_cosine
-    double negative_repulsion
-    int64_t negatives
 
 
 # a row of the matrix to train on: its stored positives, or so many drawn from them
@@ -130,15 +76,6 @@ ctypedef struct Row:
     int64_t end
     int64_t n_pairs
     uint64_t number
-
-
-# pairs of one row with the candidates that were drawn for them
-ctypedef struct Block:
-    uint32_t n_pairs
-    uint32_t n_candidates
-    # these and MOST_AHEAD more, so that one can always look ahead
-    uint32_t* labels
-    uint32_t* candidates
 
 
 ctypedef struct Task:
@@ -197,145 +134,6 @@ ctypedef struct Task:
     const float* mean
     uint64_t seed
     uint64_t epoch
-
-
-# what one thread works with
-ctypedef struct Scratch:
-    void* memory
-    Drawer drawer
-    Random random
-    # what is trained on, and what comes after it
-    Block block
-    Block following
-    float* user
-    float* following_user
-    # where the candidates are found
-    size_t* places
-    # of the positives that are trained on at once, and of the candidates
-    double* positive_scores
-    double* positive_slopes
-    double* scores
-    double* slopes
-    double* corrections
-    double* probability
-    float* gradient
-    # the image's factors when its proposal was prepared
-    float* prepared
-    # sum of the image's factors after some of the sweeps
-    float* folded
-    Counts counts
-
-
-cdef uint32_t pairs_at_once(uint32_t candidates, bint shares_candidates) noexcept nogil:
-    if shares_candidates:
-        return PAIRS_SHARING
-    return max(1, min(<uint32_t> PAIRS_AT_ONCE, DRAWN_AHEAD // candidates))
-
-
-cdef size_t in_lines(size_t size) noexcept nogil:
-    return (size + 63) // 64 * 64
-
-
-# a buffer at an address, which moves behind it, to the next line
-cdef inline void* take(size_t* address, size_t size) noexcept nogil:
-    cdef size_t taken = address[0]
-    address[0] += in_lines(size)
-    return <void*> taken
-
-
-# divides memory among the buffers, from an address on; returns where they end
-cdef size_t lay_out(
-    Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense, size_t address
-) noexcept nogil:
-    cdef size_t n_labels = proposal.n_labels
-    cdef size_t row = proposal.stride * sizeof(float)
-    cdef size_t labels = (PAIRS_AT_ONCE + MOST_AHEAD) * sizeof(uint32_t)
-    cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
-    cdef size_t drawn = (ahead + MOST_AHEAD) * sizeof(uint32_t)
-    cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
-    cdef Drawer* drawer = &scratch.drawer
-    drawer.running = <float*> take(&address, row)
-    drawer.lane_sums = <float*> take(&address, FLOATS_IN_LINE * sizeof(float))
-    drawer.positive = <uint64_t*> take(&address, (n_labels // 64 + 1) * sizeof(uint64_t))
-    drawer.ranking = <uint32_t*> take(&address, ranked * sizeof(uint32_t))
-    drawer.sorter.items = <uint64_t*> take(&address, 2 * (ranked + 1) * sizeof(uint64_t))
-    drawer.sorter.spare = <uint64_t*> take(&address, ranked * sizeof(uint64_t))
-    drawer.sorter.keys = <uint32_t*> take(&address, ranked * sizeof(uint32_t))
-    drawer.sorter.counters = <uint32_t*> take(
-        &address, (N_COUNTERS if ranked else 0) * sizeof(uint32_t))
-    drawer.sorter.grid = <uint16_t*> take(
-        &address, min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t))
-    scratch.block.labels = <uint32_t*> take(&address, labels)
-    scratch.block.candidates = <uint32_t*> take(&address, drawn)
-    scratch.following.labels = <uint32_t*> take(&address, labels)
-    scratch.following.candidates = <uint32_t*> take(&address, drawn)
-    scratch.user = <float*> take(&address, row)
-    scratch.following_user = <float*> take(&address, row)
-    scratch.places = <size_t*> take(&address, ahead * sizeof(size_t))
-    scratch.positive_scores = <double*> take(&address, PAIRS_SHARING * sizeof(double))
-    scratch.positive_slopes = <double*> take(&address, PAIRS_SHARING * sizeof(double))
-    scratch.scores = <double*> take(&address, ahead * sizeof(double))
-    scratch.slopes = <double*> take(&address, ahead * sizeof(double))
-    scratch.corrections = <double*> take(&address, ahead * sizeof(double))
-    scratch.probability = <double*> take(&address, (n_labels if dense else 0) * sizeof(double))
-    scratch.gradient = <float*> take(&address, row)
-    scratch.prepared = <float*> take(&address, row)
-    scratch.folded = <float*> take(&address, row)
-    return address
-
-
-cdef bint allocate(
-    Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense
-) noexcept nogil:
-    memset(scratch, 0, sizeof(Scratch))
-    # one line more, to begin on one
-    scratch.memory = calloc(lay_out(scratch, proposal, candidates, dense, 64), 1)
-    if scratch.memory == NULL:
-        return False
-    lay_out(scratch, proposal, candidates, dense, in_lines(<size_t> scratch.memory))
-    scratch.counts.loss.factor = 1.0
-    return True
-
-
-cdef void release(Scratch* scratch, int n) noexcept nogil:
-    cdef int i
-    if scratch != NULL:
-        for i in range(n):
-            free(scratch[i].memory)
-        free(scratch)
-
-
-cdef Scratch* allocate_all(
-    int n_threads, const Proposal* proposal, uint32_t candidates, bint dense
-) except NULL:
-    cdef Scratch* scratch = <Scratch*> calloc(n_threads, sizeof(Scratch))
-    cdef int i
-    cdef bint complete = scratch != NULL
-    for i in range(n_threads):
-        complete = complete and allocate(&scratch[i], proposal, candidates, dense)
-    if not complete:
-        release(scratch, n_threads)
-        raise MemoryError("no memory for the buffers of the sampler")
-    return scratch
-
-
-# All are proposed before the first is looked up: the tables are larger than the nearest caches.
-cdef inline void propose_all(
-    const Proposal* proposal, Scratch* scratch, const float* user, uint32_t n
-) noexcept nogil:
-    cdef uint32_t j
-    for j in range(n):
-        scratch.places[j] = propose_place(proposal, &scratch.drawer, user, &scratch.random)
-
-
-cdef inline void settle_all(
-    const Proposal* proposal, Scratch* scratch, const float* user, bint verify, uint32_t* out,
-    uint32_t n
-) noexcept nogil:
-    cdef uint32_t j
-    for j in range(n):
-        out[j] = settle_negative(
-            proposal, &scratch.drawer, user, verify, &scratch.random, scratch.places[j])
 
 
 cdef inline void fetch_row(const float* row, uint32_t stride, bint to_write) noexcept nogil:
@@ -515,7 +313,7 @@ cdef inline void step_violator(
     const Task* task, Scratch* scratch, float* user, uint32_t positive
 ) noexcept nogil:
     cdef Counts* counts = &scratch.counts
-    cdef uint32_t trial, negative = 0, rank
+    cdef uint32_t trial, negative = 0, rank, trials = task.max_trials
     cdef double weight = 1.0, difference
     cdef double score = vr_dot(
         user, task.item_factors + <size_t> positive * task.stride, task.stride)
@@ -524,6 +322,7 @@ cdef inline void step_violator(
             while negative < task.proposal.n_labels and is_positive(&scratch.drawer, negative):
                 negative += 1
             if negative == task.proposal.n_labels:
+                trials = trial - 1
                 break
         else:
             negative = propose_negative(
@@ -540,7 +339,7 @@ cdef inline void step_violator(
         if task.in_turn:
             negative += 1
     counts.correct += 1
-    counts.trials += task.max_trials
+    counts.trials += trials
 
 
 # both arrays go on with what is fetched meanwhile
@@ -797,219 +596,6 @@ cdef void train_rows(
     unmark_positives(&scratch.drawer)
 
 
-cdef require_alignment(const float* rows):
-    if <size_t> rows & 63:
-        raise ValueError("rows of factors must start at multiples of 64 bytes: aligned_rows()")
-
-
-cdef class Sampler:
-    """A proposal with the tables it draws from.
-
-    Parameters
-    ----------
-    kind : int
-        A value of PROPOSALS.
-    n_labels, columns : int
-        Number of labels, and of columns of a factor row that are in use.
-    law : uint32 (n, 2) or None
-        Alias table over ranks (adaptive, exact) or labels (popularity).
-    law_probability : float64 (n,) or None
-        What the alias table stands for.
-    table : uint16 or uint32 (columns, width) or None
-        Where the rank table goes; 16 bits wide for up to 65,536 labels.
-    variance : bool
-        Weigh factors by the variance over the labels in place of the standard deviation.
-    """
-
-    cdef Proposal proposal
-    # the arrays that the proposal points into
-    cdef readonly object law, law_probability, table, spread, item_factors
-
-    def __init__(
-        self, int kind, uint32_t n_labels, uint32_t columns, law, law_probability, table,
-        bint variance=False
-    ):
-        cdef const uint32_t[:, ::1] law_view
-        cdef const double[::1] probability_view
-        cdef uint16_t[:, ::1] narrow_view
-        cdef uint32_t[:, ::1] wide_view
-        cdef float[::1] spread_view
-        memset(&self.proposal, 0, sizeof(Proposal))
-        self.proposal.kind = <ProposalKind> kind
-        self.proposal.n_labels = n_labels
-        self.proposal.columns = columns
-        self.proposal.variance = variance
-        self.proposal.stride = (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
-        self.law, self.law_probability, self.table = law, law_probability, table
-        if law is not None:
-            law_view = law
-            probability_view = law_probability
-            self.proposal.law = &law_view[0, 0]
-            self.proposal.law_probability = &probability_view[0]
-            self.proposal.n_outcomes = <uint32_t> law_view.shape[0]
-        if table is not None:
-            self.proposal.width = <uint32_t> table.shape[1]
-            if table.dtype == np.uint16:
-                narrow_view = table
-                self.proposal.narrow_table = &narrow_view[0, 0]
-            else:
-                wide_view = table
-                self.proposal.wide_table = &wide_view[0, 0]
-            self.spread = aligned_rows(1, self.proposal.stride)[0]
-            spread_view = self.spread
-            self.proposal.spread = &spread_view[0]
-
-    def refresh(self, const float[:, ::1] item_factors, int n_threads):
-        """Rank the labels by every factor; the exact sampler keeps the array itself.
-
-        item_factors : float32 (n_labels, stride), padded and aligned
-        """
-        cdef Scratch* scratch
-        cdef Proposal* proposal = &self.proposal
-        cdef uint32_t stride = <uint32_t> item_factors.shape[1], first
-        cdef int32_t group, n_groups, start, stop, groups_at_once
-        require_alignment(&item_factors[0, 0])
-        self.item_factors = item_factors.base
-        proposal.item_factors = &item_factors[0, 0]
-        if proposal.kind != ADAPTIVE:
-            return
-        n_groups = (proposal.columns + FACTORS_AT_ONCE - 1) // FACTORS_AT_ONCE
-        n_threads = max(1, min(n_threads, n_groups))
-        groups_at_once = <int32_t> max(
-            n_threads, VALUES_AT_ONCE // (FACTORS_AT_ONCE * proposal.n_labels))
-        cdef Sorter* sorters = allocate_sorters(n_threads, proposal.n_labels)
-        try:
-            for start in range(0, n_groups, groups_at_once):
-                stop = min(n_groups, start + groups_at_once)
-                with nogil, parallel(num_threads=n_threads):
-                    for group in prange(start, stop, schedule="dynamic", chunksize=1):
-                        first = <uint32_t> group * FACTORS_AT_ONCE
-                        refresh_factors(
-                            proposal.item_factors, proposal.n_labels, stride, first,
-                            min(first + FACTORS_AT_ONCE, proposal.columns), proposal.n_outcomes,
-                            proposal.width, proposal.narrow_table, proposal.wide_table,
-                            proposal.spread, proposal.variance, &sorters[threadid()],
-                        )
-                PyErr_CheckSignals()
-        finally:
-            release_sorters(sorters, n_threads)
-
-    def draw(
-        self, const float[:, ::1] users, int32_t[:, ::1] out, const int64_t[::1] indptr,
-        const int32_t[::1] indices, uint64_t seed, uint64_t epoch, int n_threads
-    ):
-        """Draw out.shape[1] labels for every row of users.
-
-        users : IN, padded and aligned (n, stride)
-        out : OUT, -1 for the rows that exclude every label
-        indptr, indices : IN, the labels excluded from every row, or None
-        """
-        require_alignment(&users[0, 0])
-        cdef int64_t n_rows = users.shape[0], row
-        cdef Scratch* scratch = allocate_all(n_threads, &self.proposal, 1, False)
-        cdef bint verify = indptr is not None
-        cdef int64_t size = out.shape[1]
-        with nogil, parallel(num_threads=n_threads):
-            for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
-                draw_row(
-                    &self.proposal, &scratch[threadid()], &users[row, 0], &out[row, 0], size,
-                    verify, &indices[indptr[row]] if verify and indptr[row + 1] > indptr[row]
-                    else NULL,
-                    <uint32_t> (indptr[row + 1] - indptr[row]) if verify else 0,
-                    seed, epoch, <uint64_t> row,
-                )
-        release(scratch, n_threads)
-
-    def probability(
-        self, const float[:, ::1] users, double[:, ::1] out, const int64_t[::1] indptr,
-        const int32_t[::1] indices, int n_threads
-    ):
-        """Write the law that draw() follows, for every row of users, to out (n, n_labels)."""
-        require_alignment(&users[0, 0])
-        cdef int64_t n_rows = users.shape[0], row
-        cdef Scratch* scratch = allocate_all(n_threads, &self.proposal, 1, False)
-        cdef bint verify = indptr is not None
-        with nogil, parallel(num_threads=n_threads):
-            for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
-                probability_row(
-                    &self.proposal, &scratch[threadid()].drawer, &users[row, 0], &out[row, 0],
-                    verify, &indices[indptr[row]] if verify and indptr[row + 1] > indptr[row]
-                    else NULL,
-                    <uint32_t> (indptr[row + 1] - indptr[row]) if verify else 0,
-                )
-        release(scratch, n_threads)
-
-
-cdef Sorter* allocate_sorters(int n, uint32_t n_labels) except NULL:
-    cdef Sorter* sorters = <Sorter*> calloc(n, sizeof(Sorter))
-    cdef int i
-    cdef bint complete = sorters != NULL
-    for i in range(n):
-        if complete:
-            sorters[i].items = <uint64_t*> malloc(
-                2 * (<size_t> n_labels + 1) * sizeof(uint64_t))
-            sorters[i].spare = <uint64_t*> malloc(<size_t> n_labels * sizeof(uint64_t))
-            sorters[i].keys = <uint32_t*> malloc(
-                <size_t> n_labels * FACTORS_AT_ONCE * sizeof(uint32_t))
-            sorters[i].counters = <uint32_t*> malloc(N_COUNTERS * sizeof(uint32_t))
-            sorters[i].grid = <uint16_t*> malloc(MOST_ON_GRID * sizeof(uint16_t))
-            complete = (
-                sorters[i].items != NULL and sorters[i].spare != NULL
-                and sorters[i].keys != NULL and sorters[i].counters != NULL
-                and sorters[i].grid != NULL
-            )
-    if not complete:
-        release_sorters(sorters, n)
-        raise MemoryError("no memory to sort the labels for the rank table")
-    return sorters
-
-
-cdef void release_sorters(Sorter* sorters, int n) noexcept nogil:
-    cdef int i
-    if sorters != NULL:
-        for i in range(n):
-            free(sorters[i].items)
-            free(sorters[i].spare)
-            free(sorters[i].keys)
-            free(sorters[i].counters)
-            free(sorters[i].grid)
-        free(sorters)
-
-
-cdef void draw_row(
-    const Proposal* proposal, Scratch* scratch, const float* user, int32_t* out, int64_t size,
-    bint verify, const int32_t* excluded, uint32_t n_excluded, uint64_t seed, uint64_t epoch,
-    uint64_t row
-) noexcept nogil:
-    cdef int64_t i, n, drawn = 0
-    if n_excluded >= proposal.n_labels:
-        for i in range(size):
-            out[i] = -1
-        return
-    scratch.random = random_stream(seed, epoch, row)
-    mark_positives(&scratch.drawer, excluded, n_excluded)
-    prepare(proposal, &scratch.drawer, user)
-    while drawn < size:
-        n = min(<int64_t> DRAWN_AHEAD, size - drawn)
-        propose_all(proposal, scratch, user, <uint32_t> n)
-        settle_all(proposal, scratch, user, verify, <uint32_t*> (out + drawn), <uint32_t> n)
-        drawn += n
-    unmark_positives(&scratch.drawer)
-
-
-cdef void probability_row(
-    const Proposal* proposal, Drawer* drawer, const float* user, double* out, bint verify,
-    const int32_t* excluded, uint32_t n_excluded
-) noexcept nogil:
-    prepare(proposal, drawer, user)
-    fill_probabilities(proposal, drawer, user, out)
-    if verify:
-        drawer.positives = excluded
-        drawer.n_positives = n_excluded
-        exclude_positives(drawer, proposal.n_labels, out)
-        drawer.n_positives = 0
-
-
 def train(
     Sampler sampler not None,
     const int64_t[::1] indptr not None,
@@ -1070,9 +656,8 @@ def train(
     task.user_factors = &user_factors[0, 0]
     task.item_factors = &item_factors[0, 0]
     require_alignment(task.item_factors)
-    cdef float[:, ::1] aligned_learns = aligned_rows(1, learns.shape[0])
-    aligned_learns[0, :] = learns
-    task.learns = &aligned_learns[0, 0]
+    cdef float[::1] aligned_learns = aligned_row(learns)
+    task.learns = &aligned_learns[0]
     if rank_weights is not None:
         task.rank_weights = &rank_weights[0]
     task.selection = <SelectionKind> selection
@@ -1164,7 +749,6 @@ def fold_label(
     const double[::1] others not None,
     const double[::1] gates not None,
     const int64_t[::1] starts not None,
-    const float[::1] learns not None,
     *,
     int loss, double margin, double temperature, double learning_rate,
     double regularization_positive, double regularization_negative, double negative_weight,
@@ -1178,7 +762,6 @@ def fold_label(
         with, and what the label's own score has to reach to count as its negative; not a
         number where the label is the positive
     starts : IN, the first comparison of every sweep, and the number of all
-    learns : IN (stride,), ones
     negative_weight : of the comparisons in which the label is the negative
     """
     cdef Loss settings
@@ -1191,8 +774,7 @@ def fold_label(
     sum.total, sum.factor = 0.0, 1.0
     require_alignment(label)
     require_alignment(&user_factors[0, 0])
-    cdef float[:, ::1] aligned_learns = aligned_rows(1, stride)
-    aligned_learns[0, :] = learns
+    cdef float[::1] learns = aligned_row(np.ones(stride, dtype=np.float32))
     settings.kind = <LossKind> loss
     settings.margin = margin
     settings.temperature = temperature
@@ -1211,16 +793,15 @@ def fold_label(
                     list_losses(&settings, &score, 1, &others[t], 1, NULL, &slope, &decay, &sum)
                     decay = regularization_positive
                 vr_add_masked(
-                    label, user, &aligned_learns[0, 0], <float> (learning_rate * slope),
+                    label, user, &learns[0], <float> (learning_rate * slope),
                     <float> min(0.5, learning_rate * decay), stride,
                 )
                 if cosine:
                     normalise(label, <uint32_t> stride)
             if 2 * sweep >= sweeps - 1:
-                vr_add_masked(&mean[0, 0], label, &aligned_learns[0, 0], 1, 0, stride)
+                vr_add_masked(&mean[0, 0], label, &learns[0], 1, 0, stride)
                 kept += 1
-        vr_add_masked(
-            label, &mean[0, 0], &aligned_learns[0, 0], <float> (1 / kept), 1, stride)
+        vr_add_masked(label, &mean[0, 0], &learns[0], <float> (1 / kept), 1, stride)
         if cosine:
             normalise(label, <uint32_t> stride)
 
@@ -1260,55 +841,6 @@ cdef void score_row(
             out[j] = vr_dot(user, item_factors + <size_t> labels[j] * stride, stride)
 
 
-def fill_normal(
-    float[:, ::1] out not None, int columns, double scale, uint64_t seed, uint64_t stream,
-    int n_threads
-):
-    """Write normal numbers of the given standard deviation to the first columns of every row.
-
-    They are the quantiles at the middles of NORMAL_STEPS equal parts. A row's numbers depend on
-    seed, stream and row alone.
-    """
-    cdef int64_t n_rows = out.shape[0], row
-    units = (np.arange(NORMAL_STEPS) + 0.5) / NORMAL_STEPS
-    # the parts at the ends are narrow enough to leave the variance a little short of 1
-    quantiles = special.ndtri(units)
-    cdef float[::1] table = (scale / quantiles.std() * quantiles).astype(np.float32)
-    cdef int64_t rows_at_once = max(1, VALUES_AT_ONCE // max(1, columns)), start, stop
-    for start in range(0, n_rows, rows_at_once):
-        stop = min(n_rows, start + rows_at_once)
-        with nogil, parallel(num_threads=n_threads):
-            for row in prange(start, stop, schedule="static"):
-                fill_normal_row(&out[row, 0], columns, &table[0], seed, stream, <uint64_t> row)
-        PyErr_CheckSignals()
-
-
-cdef void fill_normal_row(
-    float* out, int columns, const float* table, uint64_t seed, uint64_t stream, uint64_t row
-) noexcept nogil:
-    cdef Random random = random_stream(seed, stream, row)
-    cdef uint64_t number = 0
-    cdef int f
-    for f in range(columns):
-        # a number of 64 bits makes four
-        if f & 3 == 0:
-            number = next_random(&random)
-        out[f] = table[number & (NORMAL_STEPS - 1)]
-        number >>= 16
-
-
-def aligned_rows(n_rows, stride):
-    """Make a float32 (n_rows, stride) array of zeros whose data starts on a 64-byte boundary."""
-    memory = np.zeros(n_rows * stride + FLOATS_IN_LINE, dtype=np.float32)
-    first = -memory.ctypes.data % 64 // 4
-    return memory[first:first + n_rows * stride].reshape(n_rows, stride)
-
-
-def padded_width(int columns):
-    """Floats in a padded row of so many columns."""
-    return (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
-
-
 def running_sums(const int64_t[::1] indptr not None, const double[::1] values not None):
     """Sum the values of every row up to each of them."""
     sums = np.empty(values.shape[0], dtype=np.float64)
@@ -1322,29 +854,6 @@ def running_sums(const int64_t[::1] indptr not None, const double[::1] values no
                 total += values[i]
                 out[i] = total
     return sums
-
-
-def alias_table(const double[::1] weights not None):
-    """Build the alias table, uint32 (n, 2), of outcomes in proportion to the weights."""
-    cdef uint32_t n = <uint32_t> weights.shape[0]
-    table = np.empty((n, 2), dtype=np.uint32)
-    cdef uint32_t[:, ::1] out = table
-    cdef double[::1] scale = np.empty(n, dtype=np.float64)
-    cdef uint32_t[::1] waiting = np.empty(n, dtype=np.uint32)
-    with nogil:
-        alias_build(&weights[0], n, &scale[0], &waiting[0], &out[0, 0])
-    return table
-
-
-def random_numbers(uint64_t seed, uint64_t epoch, uint64_t row, int n):
-    """The first n numbers of a row, uint64."""
-    numbers = np.empty(n, dtype=np.uint64)
-    cdef uint64_t[::1] out = numbers
-    cdef Random random = random_stream(seed, epoch, row)
-    cdef int i
-    for i in range(n):
-        out[i] = next_random(&random)
-    return numbers
 
 
 def loss_and_slopes(
@@ -1379,14 +888,12 @@ def loss_and_slopes(
     return total.total + log(total.factor), positive_slopes, slopes
 
 
-PROPOSALS = {"adaptive": 0, "uniform": 1, "popularity": 2, "exact": 3}
 SELECTIONS = {"first": 0, "hardest": 1, "group": 2, "violator": 3}
 LOSSES = {"hinge": 0, "logistic": 1, "warp": 2, "softmax": 3, "sgns": 4}
 COUNTS = (
     "loss", "pairs", "correct", "violations", "skipped", "not_finite", "trials",
     "positive_cosine", "negative_repulsion", "negatives",
 )
-REDRAWS = MAX_REDRAWS
 
 
 def pairs_drawn_together(int candidates, bint shares_candidates=False):

@@ -1,3 +1,5 @@
+include "scratch.pxi"
+include "sampler.pxi"
 include "kernel.pxi"
 include "starts.pxi"
 include "ranking.pxi"

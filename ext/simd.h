@@ -308,7 +308,7 @@ VR_INLINE void vr_score_panel(const float *users, ptrdiff_t stride, const float 
         }
 }
 
-#else /* a compiler without vector types: the same sums, lane by lane */
+#else /* a compiler without vector types: sums lane by lane, mostly the same to the last bit */
 
 VR_INLINE float vr_sum(const float *lanes) {
     float eight[8], four[4];

@@ -1,7 +1,11 @@
-# Where the factors of rows start from: what is known of them before the first step. Compiled with
-# every kernel.
+# Where the factors of rows start from: random numbers, and what is known of a row before its first
+# step. Compiled with every kernel.
 #
 # Callers have checked every argument: ids are in range, and the labels of a row differ.
+
+from libc.math cimport pow
+
+from scipy import special
 
 
 cdef extern from "simd.h" nogil:
@@ -16,6 +20,45 @@ cdef extern from "simd.h" nogil:
 cdef enum:
     # numbers that are read before an interrupt is looked for
     NUMBERS_AT_ONCE = 1 << 28
+    # different random values: a power of two, up to 2^16
+    NORMAL_STEPS = 16384
+
+
+def fill_normal(
+    float[:, ::1] out not None, int columns, double scale, uint64_t seed, uint64_t stream,
+    int n_threads
+):
+    """Write normal numbers of the given standard deviation to the first columns of every row.
+
+    They are the quantiles at the middles of NORMAL_STEPS equal parts. A row's numbers depend on
+    seed, stream and row alone.
+    """
+    cdef int64_t n_rows = out.shape[0], row
+    units = (np.arange(NORMAL_STEPS) + 0.5) / NORMAL_STEPS
+    # the parts at the ends are narrow enough to leave the variance a little short of 1
+    quantiles = special.ndtri(units)
+    cdef float[::1] table = (scale / quantiles.std() * quantiles).astype(np.float32)
+    cdef int64_t rows_at_once = max(1, VALUES_AT_ONCE // max(1, columns)), start, stop
+    for start in range(0, n_rows, rows_at_once):
+        stop = min(n_rows, start + rows_at_once)
+        with nogil, parallel(num_threads=n_threads):
+            for row in prange(start, stop, schedule="static"):
+                fill_normal_row(&out[row, 0], columns, &table[0], seed, stream, <uint64_t> row)
+        PyErr_CheckSignals()
+
+
+cdef void fill_normal_row(
+    float* out, int columns, const float* table, uint64_t seed, uint64_t stream, uint64_t row
+) noexcept nogil:
+    cdef Random random = random_stream(seed, stream, row)
+    cdef uint64_t number = 0
+    cdef int f
+    for f in range(columns):
+        # a number of 64 bits makes four
+        if f & 3 == 0:
+            number = next_random(&random)
+        out[f] = table[number & (NORMAL_STEPS - 1)]
+        number >>= 16
 
 
 # so many times the sum of what the factors of some labels differ from the mean of all, over the
@@ -58,8 +101,7 @@ def start_rows(
     cdef uint32_t stride = <uint32_t> item_factors.shape[1]
     # a padded row for every thread
     cdef float[:, ::1] users = aligned_rows(n_threads, stride)
-    cdef float[:, ::1] aligned_learns = aligned_rows(1, stride)
-    aligned_learns[0, :] = learns
+    cdef float[::1] aligned_learns = aligned_row(learns)
     if n_rows == 0 or indices.shape[0] == 0:
         return
     require_alignment(&item_factors[0, 0])
@@ -73,7 +115,7 @@ def start_rows(
                     start_row(
                         &user_factors[row, 0], columns, &users[threadid(), 0],
                         &indices[indptr[row]], indptr[row + 1] - indptr[row],
-                        &item_factors[0, 0], &mean[0], &aligned_learns[0, 0],
+                        &item_factors[0, 0], &mean[0], &aligned_learns[0],
                         <float> start, stride)
         PyErr_CheckSignals()
 

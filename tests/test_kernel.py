@@ -381,6 +381,16 @@ def test_the_released_codes_order_of_updates(kernel, options):
     assert np.abs(fast[1] - together[1]).max() > 1e-3
 
 
+def test_labels_that_the_released_code_tries_end(kernel):
+    """None of the labels that an image does not have violates: all of them were tried."""
+    matrix = csr_matrix(np.array([[1, 1, 0, 0, 0]], dtype=np.float32))
+    counts = run_both(
+        kernel, matrix, np.ones((1, 4)), np.zeros((5, 4)), in_turn=True, loss="logistic",
+        selection="violator", margin=-1.0, learning_rate=0.1,
+    )[0][2]  # fmt: skip
+    assert (counts["pairs"], counts["correct"], counts["trials"]) == (2, 2, 6)
+
+
 @pytest.mark.parametrize("by_value", [False, True])
 def test_drawn_positives(kernel, by_value):
     matrix, users, items = make_case(9, 30, 40, 12)

@@ -156,7 +156,6 @@ def fold_label(
     others: NDArray[np.float64],
     gates: NDArray[np.float64],
     starts: NDArray[np.int64],
-    learns: NDArray[np.float32],
     *,
     loss: int,
     margin: float,

@@ -1,0 +1,195 @@
+# What one thread draws and works with, laid out in one piece of memory, and rows of factors that
+# are padded and aligned. Compiled first in every kernel.
+
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from losses cimport LossSum
+from proposals cimport EXACT, Drawer, Proposal
+from rank_table cimport MOST_ON_GRID, N_COUNTERS
+from rng cimport Random
+
+import numpy as np
+
+
+cdef enum:
+    # candidates drawn ahead of the steps that use them
+    DRAWN_AHEAD = 256
+    # pairs whose candidates are drawn from the same prepared proposal
+    PAIRS_AT_ONCE = 64
+    # and that share them: more in one step would move the image too far
+    PAIRS_SHARING = 16
+    # candidates whose rows are fetched while one is worked on, at most
+    MOST_AHEAD = 16
+    # rows that a thread takes at a time, at most
+    ROWS_AT_ONCE = 32
+    # values that are written or sorted before an interrupt is looked for
+    VALUES_AT_ONCE = 1 << 24
+    FLOATS_IN_LINE = 16
+
+
+ctypedef struct Counts:
+    LossSum loss
+    int64_t pairs
+    int64_t correct
+    int64_t violations
+    int64_t skipped
+    int64_t not_finite
+    int64_t trials
+    # alignment and uniformity of the "auto" group
+    double positive_cosine
+    double negative_repulsion
+    int64_t negatives
+
+
+# pairs of one row with the candidates that were drawn for them
+ctypedef struct Block:
+    uint32_t n_pairs
+    uint32_t n_candidates
+    # these and MOST_AHEAD more, so that one can always look ahead
+    uint32_t* labels
+    uint32_t* candidates
+
+
+# what one thread works with
+ctypedef struct Scratch:
+    void* memory
+    Drawer drawer
+    Random random
+    # what is trained on, and what comes after it
+    Block block
+    Block following
+    float* user
+    float* following_user
+    # where the candidates are found
+    size_t* places
+    # of the positives that are trained on at once, and of the candidates
+    double* positive_scores
+    double* positive_slopes
+    double* scores
+    double* slopes
+    double* corrections
+    double* probability
+    float* gradient
+    # the image's factors when its proposal was prepared
+    float* prepared
+    # sum of the image's factors after some of the sweeps
+    float* folded
+    Counts counts
+
+
+cdef uint32_t pairs_at_once(uint32_t candidates, bint shares_candidates) noexcept nogil:
+    if shares_candidates:
+        return PAIRS_SHARING
+    return max(1, min(<uint32_t> PAIRS_AT_ONCE, DRAWN_AHEAD // candidates))
+
+
+cdef size_t in_lines(size_t size) noexcept nogil:
+    return (size + 63) // 64 * 64
+
+
+# a buffer at an address, which moves behind it, to the next line
+cdef inline void* take(size_t* address, size_t size) noexcept nogil:
+    cdef size_t taken = address[0]
+    address[0] += in_lines(size)
+    return <void*> taken
+
+
+# divides memory among the buffers, from an address on; returns where they end
+cdef size_t lay_out(
+    Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense, size_t address
+) noexcept nogil:
+    cdef size_t n_labels = proposal.n_labels
+    cdef size_t row = proposal.stride * sizeof(float)
+    cdef size_t labels = (PAIRS_AT_ONCE + MOST_AHEAD) * sizeof(uint32_t)
+    cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
+    cdef size_t drawn = (ahead + MOST_AHEAD) * sizeof(uint32_t)
+    cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
+    cdef Drawer* drawer = &scratch.drawer
+    drawer.running = <float*> take(&address, row)
+    drawer.lane_sums = <float*> take(&address, FLOATS_IN_LINE * sizeof(float))
+    drawer.positive = <uint64_t*> take(&address, (n_labels // 64 + 1) * sizeof(uint64_t))
+    drawer.ranking = <uint32_t*> take(&address, ranked * sizeof(uint32_t))
+    drawer.sorter.items = <uint64_t*> take(&address, 2 * (ranked + 1) * sizeof(uint64_t))
+    drawer.sorter.spare = <uint64_t*> take(&address, ranked * sizeof(uint64_t))
+    drawer.sorter.keys = <uint32_t*> take(&address, ranked * sizeof(uint32_t))
+    drawer.sorter.counters = <uint32_t*> take(
+        &address, (N_COUNTERS if ranked else 0) * sizeof(uint32_t))
+    drawer.sorter.grid = <uint16_t*> take(
+        &address, min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t))
+    scratch.block.labels = <uint32_t*> take(&address, labels)
+    scratch.block.candidates = <uint32_t*> take(&address, drawn)
+    scratch.following.labels = <uint32_t*> take(&address, labels)
+    scratch.following.candidates = <uint32_t*> take(&address, drawn)
+    scratch.user = <float*> take(&address, row)
+    scratch.following_user = <float*> take(&address, row)
+    scratch.places = <size_t*> take(&address, ahead * sizeof(size_t))
+    scratch.positive_scores = <double*> take(&address, PAIRS_SHARING * sizeof(double))
+    scratch.positive_slopes = <double*> take(&address, PAIRS_SHARING * sizeof(double))
+    scratch.scores = <double*> take(&address, ahead * sizeof(double))
+    scratch.slopes = <double*> take(&address, ahead * sizeof(double))
+    scratch.corrections = <double*> take(&address, ahead * sizeof(double))
+    scratch.probability = <double*> take(&address, (n_labels if dense else 0) * sizeof(double))
+    scratch.gradient = <float*> take(&address, row)
+    scratch.prepared = <float*> take(&address, row)
+    scratch.folded = <float*> take(&address, row)
+    return address
+
+
+cdef bint allocate(
+    Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense
+) noexcept nogil:
+    memset(scratch, 0, sizeof(Scratch))
+    # one line more, to begin on one
+    scratch.memory = calloc(lay_out(scratch, proposal, candidates, dense, 64), 1)
+    if scratch.memory == NULL:
+        return False
+    lay_out(scratch, proposal, candidates, dense, in_lines(<size_t> scratch.memory))
+    scratch.counts.loss.factor = 1.0
+    return True
+
+
+cdef void release(Scratch* scratch, int n) noexcept nogil:
+    cdef int i
+    if scratch != NULL:
+        for i in range(n):
+            free(scratch[i].memory)
+        free(scratch)
+
+
+cdef Scratch* allocate_all(
+    int n_threads, const Proposal* proposal, uint32_t candidates, bint dense
+) except NULL:
+    cdef Scratch* scratch = <Scratch*> calloc(n_threads, sizeof(Scratch))
+    cdef int i
+    cdef bint complete = scratch != NULL
+    for i in range(n_threads):
+        complete = complete and allocate(&scratch[i], proposal, candidates, dense)
+    if not complete:
+        release(scratch, n_threads)
+        raise MemoryError("no memory for the buffers of the sampler")
+    return scratch
+
+
+def aligned_rows(n_rows, stride):
+    """Make a float32 (n_rows, stride) array of zeros whose data starts on a 64-byte boundary."""
+    memory = np.zeros(n_rows * stride + FLOATS_IN_LINE, dtype=np.float32)
+    first = -memory.ctypes.data % 64 // 4
+    return memory[first:first + n_rows * stride].reshape(n_rows, stride)
+
+
+cdef float[::1] aligned_row(const float[::1] values):
+    row = aligned_rows(1, values.shape[0])[0]
+    row[:] = values
+    return row
+
+
+def padded_width(int columns):
+    """Floats in a padded row of so many columns."""
+    return (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
+
+
+cdef require_alignment(const float* rows):
+    if <size_t> rows & 63:
+        raise ValueError("rows of factors must start at multiples of 64 bytes: aligned_rows()")
