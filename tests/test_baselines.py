@@ -205,6 +205,7 @@ REFUSED = [
      "selection='first'"),
     ({"cosine": True}, "use_bias=False"),
     ({"compat": "released", "candidates": 4}, "candidates=1"),
+    ({"compat": "released", "loss": "warp", "selection": "first"}, "selection='violator'"),
     ({"compat": "released", "share_candidates": True}, "share_candidates=True"),
 ]  # fmt: skip
 

@@ -307,6 +307,26 @@ def test_an_interrupt_in_the_first_epoch_leaves_the_model(annotations, monkeypat
     assert fresh.user_factors is None
 
 
+def test_a_failure_at_the_very_end_leaves_the_model(annotations, monkeypatch):
+    """Factors and the matrix that belongs to them change together, or not at all."""
+    model = fit(VSEens(**OPTIONS), annotations)
+    before = vars(model).copy()
+
+    store = VSEens._store
+
+    class TooLarge:
+        indptr = annotations.indptr
+
+        @property
+        def indices(self):
+            raise MemoryError
+
+    monkeypatch.setattr(VSEens, "_store", lambda self, trainer, _: store(self, trainer, TooLarge()))
+    with pytest.raises(MemoryError):
+        fit(model, annotations[:, :50])
+    assert vars(model) == before
+
+
 def test_an_interrupt_of_the_fold_in_leaves_whole_rows(annotations, monkeypatch):
     """Every row is that of the training or the one folded in."""
     trained = fit(VSEens(**OPTIONS, random_state=3, fold_in_users=False), annotations)

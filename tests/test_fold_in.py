@@ -267,6 +267,36 @@ def test_partial_fits_of_popularity(annotations):
     assert model.item_factors[100] == annotations[:303, 100].nnz
 
 
+def test_factors_that_the_fitted_matrix_does_not_belong_to(annotations):
+    columns = annotations.T.tocsr()[[0]]
+    fewer_labels = fit(VSEens(factors=8, iterations=2), annotations)
+    fewer_labels.item_factors = fewer_labels.item_factors[:50]
+    fewer_images = fit(VSEens(factors=8, iterations=2, sampler="uniform"), annotations)
+    fewer_images.user_factors = fewer_images.user_factors[:10]
+    with pytest.raises(ValueError, match="400 images and 50 labels do not belong"):
+        fewer_labels.recalculate_item(0, columns)
+    with pytest.raises(ValueError, match="10 images and 120 labels do not belong"):
+        fewer_images.recalculate_item(0, columns[:, :10])
+
+
+def test_groups_of_as_many_candidates_as_there_are_now(annotations):
+    """The last epoch's group can be larger than what later calls draw."""
+    model = fit(MODELS["auto group"], annotations, candidates=100)
+    assert model.history_["group_size"][-1] > 1
+    model.set_params(candidates=2)
+    small = fit(model, annotations, group_size=1, iterations=0)
+    small.user_factors, small.item_factors = model.user_factors, model.item_factors
+    np.testing.assert_array_equal(model.transform(annotations), small.transform(annotations))
+    model.set_params(warm_start=True, iterations=1).fit(annotations, show_progress=False)
+    assert model.history_["group_size"][-1] == 1
+
+
+def test_fold_in_after_early_stopping_knows_all_labels(annotations):
+    model = VSEens(factors=8, iterations=3, sampler="popularity", early_stopping=True)
+    model = fit(model, annotations, num_threads=1)
+    np.testing.assert_array_equal(model.user_factors, model.transform(annotations))
+
+
 def test_errors_of_partial_fits(fitted, annotations):
     with pytest.raises(ValueError, match="userids has 1 more than once"):
         fitted.partial_fit_users([1, 1], annotations[:2])

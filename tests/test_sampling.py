@@ -234,6 +234,8 @@ def test_factors_in_the_kernels_layout_are_not_copied(monkeypatch):
         (lambda s, u: UniformSampler(0), ValueError, "n_labels"),
         (lambda s, u: PopularitySampler([0, 0]), ValueError, "not all 0"),
         (lambda s, u: PopularitySampler([1, -1]), ValueError, ">= 0"),
+        (lambda s, u: PopularitySampler([0, 1], exponent=-1), ValueError, "exponent .* got -1"),
+        (lambda s, u: UniformSampler(2**31 + 1), ValueError, "n_labels must be at most"),
     ],
 )
 def test_bad_arguments(call, error, message):
@@ -263,3 +265,15 @@ def test_labels_are_counted_in_parts(annotations, monkeypatch, at_once):
     counts = sampling.count_labels(annotations.indices, 130)
     np.testing.assert_array_equal(counts[:120], (annotations > 0).sum(axis=0).A1)
     np.testing.assert_array_equal(counts[120:], 0)
+
+
+def test_a_large_power_of_popularity_stays_finite():
+    sampler = PopularitySampler([1e5, 9e4, 0.0], exponent=100, random_state=0)
+    share = 0.9**100
+    np.testing.assert_allclose(
+        sampler.probability(np.ones((1, 1)))[0], [1 / (1 + share), share / (1 + share), 0]
+    )
+    assert (sampler.sample(np.ones((1, 1)), 1000) == 0).mean() > 0.99
+    assert PopularitySampler([2, 0], exponent=0).probability(np.ones((1, 1))).tolist() == [
+        [0.5] * 2
+    ]

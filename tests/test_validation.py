@@ -38,6 +38,11 @@ def test_negative_values(annotations):
             make_model().fit(X)
 
 
+def unchecked(indices, indptr):
+    """A matrix of 4 columns, made as SciPy does not look into it."""
+    return csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(indptr) - 1, 4))
+
+
 @pytest.mark.parametrize(
     ("X", "message"),
     [
@@ -52,6 +57,9 @@ def test_negative_values(annotations):
         (None, r"fit\(user_items=X\)"),
         ([["a", "b"]], "could not convert|dtype"),
         (np.array([[1j, 2]]), "Complex data"),
+        (unchecked([0, 4], [0, 1, 2]), r"X is no valid sparse matrix of shape \(2, 4\).*0 to 3"),
+        (unchecked([0, -1], [0, 1, 2]), "X is no valid sparse matrix"),
+        (unchecked([0, 1], [0, 2, 1]), "X is no valid sparse matrix"),
     ],
 )
 def test_matrices_that_cannot_be_fitted(X, message):

@@ -236,6 +236,7 @@ def _canonical(
     # a new object around the same arrays: its flags are computed, whatever the caller's say
     matrix = csr_matrix(X, copy=False)
     matrix = csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    _check_format(matrix, argument)
     if matrix.shape[1] > MAX_LABELS:
         raise ValueError(
             f"{argument} has {matrix.shape[1]} labels (columns), more than {MAX_LABELS}; number "
@@ -260,6 +261,18 @@ def _canonical(
             "zero. Store a value > 0 for every (image, label) pair that was observed"
         )
     return matrix
+
+
+def _check_format(matrix: csr_matrix, argument: str) -> None:
+    """Check the ids within a matrix, at which SciPy does not look, before the kernel uses them."""
+    try:
+        matrix.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{argument} is no valid sparse matrix of shape {matrix.shape}: {error}. Columns are "
+            f"numbered 0 to {matrix.shape[1] - 1}; ids that start at 1 need one more column, or 1 "
+            "taken from all, and -1 cannot stand for nothing"
+        ) from error
 
 
 def negative_message(name: str) -> str:
@@ -324,6 +337,11 @@ def check_positive(value: Any, argument: str) -> float:
     if not 0 < value < np.inf:
         raise ValueError(f"{argument} must be finite and above 0, got {value}")
     return float(value)
+
+
+def check_at_least_zero(value: Any, argument: str) -> float:
+    """Check a finite number that may be 0."""
+    return 0.0 if _is_real(value) and value == 0 else check_positive(value, argument)
 
 
 def _is_real(value: object) -> TypeGuard[float]:
@@ -407,7 +425,9 @@ def check_rows(
             f"of the call, {argument}[userid]"
             + (", or be left out to use the fitted matrix" if argument == "user_items" else "")
         )
-    return csr_matrix(user_items)
+    rows = csr_matrix(user_items)
+    _check_format(rows, argument)
+    return rows
 
 
 def check_item_list(items: IdListLike, n_labels: int, argument: str) -> NDArray[np.int64]:

@@ -281,7 +281,7 @@ class SampledSoftmax(VSEens):
     A preset of `VSEens`: ``loss="softmax", selection="first"``, with twice its number of candidates
     and of factors and a third of its iterations. All candidates move, each by its share of the
     softmax, so that a step tells more and few epochs do. Take it for tags and keywords, where it
-    ranks 2 to 3 % higher than `VSEens` at its defaults in 1.2 to 2 times the time. With tens of
+    ranks 1.5 to 3.5 % higher than `VSEens` at its defaults in 1.2 to 2 times the time. With tens of
     thousands of labels its default number of candidates takes long; 4 to 16 of them and
     ``factors=64`` rank well in seconds. With ``sampler="uniform"`` or ``"popularity"`` it is the
     usual sampled softmax, which ``proposal_correction=True`` makes an estimate of the one over all
@@ -333,9 +333,11 @@ class Popularity(VSEens):
         if checkpoint is not None:
             raise ValueError("Popularity counts once: leave checkpoint out, nothing goes on later")
         counts = count_labels(matrix.indices, matrix.shape[1])
-        self.user_factors = np.ones((matrix.shape[0], 1), dtype=self.dtype)
-        self.item_factors = counts.astype(self.dtype)[:, None]
-        self._remember(matrix)
+        self._remember(
+            matrix,
+            _user_factors=np.ones((matrix.shape[0], 1), dtype=self.dtype),
+            _item_factors=counts.astype(self.dtype)[:, None],
+        )
         if callback is not None:
             callback(0, 0.0, 0, 0)
 

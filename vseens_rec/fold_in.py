@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from ._native import kernel
 from ._typing import Floats
 from .hashing import first_of_equal_rows
-from .sampling import count_labels, padded
+from .sampling import count_labels, padded, popularity_weights
 from .steps import choose_steps
 from .training import CallSize, Settings, threads_for
 
@@ -108,7 +108,6 @@ class FoldIn:
             Upper limit of the threads that draw.
         """
         out = kernel.aligned_rows(item_users.shape[0], self.item_factors.shape[1])
-        ones = np.ones(out.shape[1], dtype=np.float32)
         norms = np.einsum("ij,ij->i", user_factors, user_factors, dtype=np.float64)
         rate = self.steps.size * self.steps.variance / max(norms.mean(), 1e-30)
         images_of_pairs = np.repeat(
@@ -139,7 +138,6 @@ class FoldIn:
                 np.concatenate([positive.others, negative.others])[order],
                 np.concatenate([positive.gates, negative.gates])[order],
                 np.searchsorted(sweep[order], np.arange(LABEL_SWEEPS + 1)),
-                ones,
                 loss=kernel.LOSSES[self.settings.loss],
                 margin=self.settings.margin,
                 temperature=self.settings.temperature,
@@ -163,9 +161,9 @@ class FoldIn:
             # over all labels it sums to the mean rank of those drawn
             share = 1 / mean_rank
         elif settings.sampler == "popularity":
-            counts = count_labels(known.indices, n_labels).astype(np.float64)
-            weights = counts**settings.popularity_exponent
-            share = n_images**settings.popularity_exponent / max(weights.sum(), 1e-30)
+            counts = np.append(count_labels(known.indices, n_labels), n_images)
+            weights = popularity_weights(counts, settings.popularity_exponent)
+            share = weights[-1] / max(weights[:-1].sum(), 1e-30)
         if settings.share_candidates:
             # each is compared with every positive that shares it
             trials = settings.candidates
@@ -176,7 +174,7 @@ class FoldIn:
     def users(
         self, user_items: csr_matrix, num_threads: int, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Compute the factors of rows; ones that hold no label or every label stay zero.
+        """Compute the factors of rows; those of rows with no label or every label stay zero.
 
         Parameters
         ----------

@@ -319,7 +319,7 @@ def _parquet_rows(path: PathLike, wanted: Sequence[int | str]) -> Iterator[Row]:
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(
-            "Parquet needs pyarrow: pip install vseens-rec[parquet], or write the table as CSV"
+            "Parquet needs pyarrow: pip install pyarrow, or write the table as CSV"
         ) from error
     file = parquet.ParquetFile(path)
     names = file.schema_arrow.names

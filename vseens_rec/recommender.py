@@ -63,10 +63,11 @@ class FactorRecommender(MatrixFactorizationBase):
         """Euclidean norms of the labels' factors, 1e-10 in place of 0."""
         return _norms(self.item_factors)
 
-    def _remember(self, matrix: csr_matrix) -> None:
+    def _remember(self, matrix: csr_matrix, **learned: Any) -> None:
+        """Set the fitted matrix and the attributes that go with it, all of them or none."""
         # copies: what the caller does to its matrix later does not reach the model
-        self._liked_indptr = matrix.indptr.copy()
-        self._liked_indices = matrix.indices.astype(np.int32)
+        indptr, indices = matrix.indptr.copy(), matrix.indices.astype(np.int32)
+        self.__dict__.update(learned, _liked_indptr=indptr, _liked_indices=indices)
 
     def _memory(self, remedy: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
         """Return indptr, indices and shape of the fitted matrix."""
@@ -80,6 +81,13 @@ class FactorRecommender(MatrixFactorizationBase):
         indptr, indices, shape = self._memory(
             "fold-in of labels compares with it, so save it with fitted_matrix=True"
         )
+        if shape[0] != len(self.user_factors) or indices.max(initial=-1) >= shape[1]:
+            raise ValueError(
+                f"the factors of {len(self.user_factors)} images and {shape[1]} labels do not "
+                f"belong to the fitted matrix, which has {shape[0]} images and labels up to "
+                f"{indices.max(initial=-1)}: fit again, or use partial_fit_users and "
+                "partial_fit_items to change their numbers"
+            )
         return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape, copy=False)
 
     def _liked(self, userids: int | NDArray[np.int64]) -> csr_matrix:

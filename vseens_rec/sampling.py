@@ -40,6 +40,15 @@ def rank_law(n_labels: int, rank_scale: float, released: bool = False) -> NDArra
     return weights
 
 
+def popularity_weights(
+    counts: NDArray[np.int64] | NDArray[np.float64], exponent: float
+) -> NDArray[np.float64]:
+    """Return what labels are drawn in proportion to: a power of their counts."""
+    # a power of counts themselves may be infinite
+    weights: NDArray[np.float64] = (counts / max(counts.max(initial=0), 1e-300)) ** exponent
+    return weights
+
+
 def make_sampler(
     kind: str,
     n_labels: int,
@@ -342,6 +351,8 @@ class UniformSampler(_SamplerObject):
         self, n_labels: int, *, random_state: RandomStateLike = None, num_threads: int = 0
     ):
         self.n_labels: int = _validation.check_n(n_labels, "n_labels")
+        if self.n_labels > _validation.MAX_LABELS:
+            raise ValueError(f"n_labels must be at most {_validation.MAX_LABELS}, got {n_labels}")
         self._columns = None
         self._sampler = make_sampler("uniform", self.n_labels, 1)
         self._start(random_state, num_threads)
@@ -355,7 +366,7 @@ class PopularitySampler(_SamplerObject):
     popularity : array-like of float of shape (n_labels,)
         How often every label occurs; >= 0 and not all 0.
     exponent : float, default=0.75
-        The power; 0.75 is that of word2vec (Mikolov et al., NIPS 2013).
+        The power, 0 or more; 0.75 is that of word2vec (Mikolov et al., NIPS 2013).
     random_state : int, RandomState, Generator or None, default=None
         Seed.
     num_threads : int, default=0
@@ -382,11 +393,14 @@ class PopularitySampler(_SamplerObject):
         num_threads: int = 0,
     ):
         weights = _validation.check_weights(popularity, "popularity")
-        self.exponent: float = float(exponent)
+        self.exponent: float = _validation.check_at_least_zero(exponent, "exponent")
         self.n_labels: int = len(weights)
         self._columns = None
         self._sampler = make_sampler(
-            "popularity", self.n_labels, 1, label_weights=weights**self.exponent
+            "popularity",
+            self.n_labels,
+            1,
+            label_weights=popularity_weights(weights, self.exponent),
         )
         self._start(random_state, num_threads)
 

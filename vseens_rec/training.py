@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from ._native import kernel
 from ._typing import EpochCallback, Floats, History
-from .sampling import count_labels, make_sampler
+from .sampling import count_labels, make_sampler, popularity_weights
 from .spectral import add_spectral_start
 
 # the kernel returns to Python about this often, so that an interrupt is seen soon
@@ -73,7 +73,7 @@ class Settings:
         """Make the kernel's sampler; the number of images of each label is asked for if needed."""
         weights = None
         if self.sampler == "popularity":
-            weights = label_counts().astype(np.float64) ** self.popularity_exponent
+            weights = popularity_weights(label_counts(), self.popularity_exponent)
         return make_sampler(
             self.sampler,
             n_labels,
@@ -199,7 +199,7 @@ class Trainer:
 
         self._init_factors(initial)
         self.sampler = self.new_sampler()
-        # what it took to sort the labels, in pairs
+        # in pairs
         self.refresh_interval: int = max(
             1, ceil(settings.refresh_interval * n_labels * log(n_labels))
         )
@@ -242,7 +242,7 @@ class Trainer:
                     settings.init_scale,
                     self.seed,
                     stream,
-                    self.num_threads,
+                    threads_for(len(array), self.num_threads),
                 )
             if settings.init == "spectral":
                 add_spectral_start(
@@ -304,7 +304,9 @@ class Trainer:
                 raise ValueError(f"{name} has shape {arrays[name].shape}, expected {own.shape}")
             own[:] = arrays[name]
         self.seed, self.epochs = int(values["seed"]), int(values["epochs"])
-        self.history, self.group_size = values["history"], int(values["group_size"])
+        self.history = values["history"]
+        if self.settings.group_size == "auto":
+            self.group_size = _possible_group_size(values["group_size"], self.settings.candidates)
         since = values["pairs_since_refresh"]
         self.pairs_since_refresh = None if since is None else int(since)
         if self.settings.sampler == "exact":
@@ -487,7 +489,11 @@ def adaptive_group_size(alignment: float, uniformity: float, candidates: int) ->
         At least 2.
     """
     share = cos(max(0.0, alignment + uniformity) ** 1.25)
-    return int(np.clip(int(share * candidates) + 1, 1, candidates - 1))
+    return _possible_group_size(int(share * candidates) + 1, candidates)
+
+
+def _possible_group_size(size: float, candidates: int) -> int:
+    return int(np.clip(size, 1, max(1, candidates - 1)))
 
 
 def last_group_size(settings: Settings, history: History) -> int:
@@ -496,7 +502,8 @@ def last_group_size(settings: Settings, history: History) -> int:
         return int(settings.group_size)
     known = [size for size in history.get("group_size", []) if not isnan(size)]
     if known:
-        return int(known[-1])
+        # of as many candidates as there were then
+        return _possible_group_size(known[-1], settings.candidates)
     # fresh factors point nowhere: the cosines are 0
     return adaptive_group_size(0.0, 1.0, settings.candidates)
 

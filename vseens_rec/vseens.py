@@ -72,7 +72,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         (bottom, if ``v_if < 0``) of the labels sorted by factor f. ``"uniform"``: all labels
         alike. ``"popularity"``: in proportion to a power of the number of images that have the
         label. ``"exact"``: the same law of ranks over the true current ranking of all labels for
-        the image; costs a pass over all labels for every image, to check and to compare.
+        the image; costs scoring and sorting all labels for every image, again after every 64 of
+        its pairs or 256 candidates. To check and to compare.
     rank_scale : float or None, default=None
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
         lambda. Smaller is harder. None: ``1.2 * n_labels ** -0.2`` (.30 of 1,000 labels, .12 of
@@ -119,7 +120,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     proposal_correction : bool, default=False
         Subtract the logarithm of how often a negative is drawn from its score, so that
         ``"softmax"`` estimates the softmax over all labels. Costs a pass over all labels for every
-        image, unless the sampler is uniform.
+        image, again after every 64 of its pairs or 256 candidates.
     positive_sampling : {"pairs", "images", "weighted"}, default="pairs"
         ``"pairs"``: every stored pair once an epoch. ``"images"``: a uniform image, then one of its
         labels. ``"weighted"``: in proportion to the stored values.
@@ -205,8 +206,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Factors of the labels.
     history_ : dict of str to list of float
         One value an epoch: ``loss`` (mean of a positive), ``violations`` (share of positives
-        whose negative scored within the margin of the hinge, or, with other losses, at least as
-        high), ``trials`` (mean number of candidates drawn for a positive) and ``seconds``; with
+        whose negative scored within the margin of the hinge, or, with other losses, higher),
+        ``trials`` (mean number of candidates drawn for a positive) and ``seconds``; with
         `early_stopping` also ``validation``, the measure it watches.
     n_iter_ : int
         Number of finished epochs, those before a warm start included.
@@ -564,10 +565,14 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             if monitor is not None:
                 monitor.restore(trainer)
             if self.fold_in_users:
+                sampler = trainer.sampler
+                if monitor is not None and settings.sampler == "popularity":
+                    # labels that were held out count again
+                    sampler = settings.make_sampler(
+                        matrix.shape[1], lambda: count_labels(matrix.indices, matrix.shape[1])
+                    )
                 group_size = last_group_size(settings, trainer.history)
-                folder = FoldIn(
-                    settings, trainer.item_factors, trainer.sampler, group_size, threads
-                )
+                folder = FoldIn(settings, trainer.item_factors, sampler, group_size, threads)
                 folder.users(matrix, threads, out=trainer.user_factors)
         except ModelFitError:
             # diverged: the model stays as it was
@@ -652,6 +657,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         init = self.init
         if init is None:
             init = "spectral" if n_labels >= SPECTRAL_FROM and not released else "random"
+        loss = self.loss
+        if released and (loss, selection) == ("warp", "violator"):
+            loss = "logistic"
         margin = self.margin
         if margin is None:
             margin = 0.0 if self.loss == "softmax" else 1.0
@@ -674,7 +682,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             share_candidates=self.share_candidates,
             group_size=self.group_size,
             max_trials=self.max_trials,
-            loss="logistic" if released and self.loss == "warp" else self.loss,
+            loss=loss,
             margin=margin,
             temperature=self.temperature,
             corrected=self.proposal_correction,
@@ -688,14 +696,18 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         )
 
     def _store(self, trainer: Trainer, matrix: csr_matrix) -> None:
-        self.user_factors, self.item_factors = trainer.take_factors(np.dtype(self.dtype))
-        self.history_ = trainer.history
-        self.n_iter_ = trainer.epochs
+        users, items = trainer.take_factors(np.dtype(self.dtype))
+        self._remember(
+            matrix,
+            _user_factors=users,
+            _item_factors=items,
+            history_=trainer.history,
+            n_iter_=trainer.epochs,
+        )
         self.__dict__.pop("best_iteration_", None)
-        self._remember(matrix)
 
-    def _remember(self, matrix: csr_matrix) -> None:
-        super()._remember(matrix)
+    def _remember(self, matrix: csr_matrix, **learned: Any) -> None:
+        super()._remember(matrix, **learned)
         # popular labels may be others now
         _folders.pop(self, None)
 
@@ -996,8 +1008,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         users = grown(self.user_factors, int(ids.max(initial=-1)) + 1, without_labels)
         users[ids] = folded
         if "_liked_indptr" in self.__dict__:
-            self._remember(with_rows(self._pattern(), ids, rows))
-        self.user_factors = users
+            self._remember(with_rows(self._pattern(), ids, rows), _user_factors=users)
+        else:
+            self.user_factors = users
 
     def partial_fit_items(self, itemids: IdsLike, item_users: MatrixLike) -> None:
         """Set the factors of labels, new ones or such whose images changed, by fold-in.
@@ -1034,11 +1047,12 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         folded = self._fold_in_labels(ids, rows, self.user_factors, pattern)
         items = grown(self.item_factors, int(ids.max(initial=-1)) + 1, 0)
         items[ids] = folded
-        self._remember(with_columns(pattern, ids, rows))
-        if len(items) > len(self.item_factors):
-            self.n_features_in_ = len(items)
+        grows = len(items) > len(self.item_factors)
+        self._remember(
+            with_columns(pattern, ids, rows), _item_factors=items, n_features_in_=len(items)
+        )
+        if grows:
             self.__dict__.pop("feature_names_in_", None)
-        self.item_factors = items
 
     def _labels_and_images(
         self, itemid: IdsLike, item_users: MatrixLike, name: str, argument: str = "itemid"
