@@ -674,7 +674,7 @@ def main():
         if any(set(BY_RANK) & set(result.chosen) for result in results):
             draw_lambda(results, options.out / "paper_lambda.png")
     except ImportError:
-        print("no pictures: they need matplotlib, pip install vseens-rec[plot]")
+        print("no pictures: they need matplotlib, pip install matplotlib")
 
 
 if __name__ == "__main__":

@@ -698,7 +698,7 @@ def main():
     try:
         draw(found, options.out / "pareto.png")
     except ImportError:
-        print("no picture: it needs matplotlib, pip install vseens-rec[plot]")
+        print("no picture: it needs matplotlib, pip install matplotlib")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def main():
     try:
         draw(curves, options.out / "warp_trials.png")
     except ImportError:
-        print("no picture: it needs matplotlib, pip install vseens-rec[plot]")
+        print("no picture: it needs matplotlib, pip install matplotlib")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ RANK_SCALE = 0.03
 EPOCHS = [1, 5, 20]
 DRAWS = 70
 # as many as VSEens takes by default for these labels
-CANDIDATES = 7
+CANDIDATES = 5
 
 # %%
 # The models are stages of one training: with a constant step and one seed, the first five epochs
