@@ -26,8 +26,8 @@ options = parser.parse_args()
 
 # %%
 # The naive sampler sorts all labels for every image, so it gets 20 epochs, where the other methods
-# of the literature have 100; more of them rank no better here. ``OptAUC`` is ``BPR`` under the name that the paper
-# gives it. The parameters of ALS are those of
+# of the literature have 100; more of them rank no better here. ``OptAUC`` is ``BPR`` under the name
+# that the paper gives it. The parameters of ALS are those of
 # :ref:`the first example <sphx_glr_gallery_annotate_emoji.py>`, chosen among the best on keywords
 # held out of the training part.
 
