@@ -16,9 +16,9 @@ the images that still have several, but of 10,000 at most, is held out for valid
 measured by MAP after every epoch and makes every choice:
 
 - step and penalty among settings spread evenly over the logarithms, the paper's first, the same
-  ones for every method, and then lambda (`rank_scale`) between .001 and 1 for the methods that have
-  one; the others try as many more settings of step and penalty instead, so that all have as many
-  fits;
+  ones for every method, and for the methods that have one then lambda (`rank_scale`) between .001
+  and 1, and step and penalty once more at the best lambda; the others try as many more settings of
+  step and penalty instead, so that all have as many fits;
 - where to stop: after `--patience` epochs without a new best, `--epochs` epochs, or `--limit`
   seconds of training.
 
@@ -163,7 +163,7 @@ def some_rows(matrix, at_most):
 
 def settings_of(method, options):
     """Step and penalty, the paper's first, then spread evenly over the logarithms."""
-    more = 0 if method in BY_RANK else len(LAMBDAS) - 1
+    more = 0 if method in BY_RANK else len(LAMBDAS) - 1 + options.settings - 1
     settings = [{"learning_rate": 0.01, "regularization": 0.01}]
     for point in qmc.Halton(2, scramble=False).random(options.settings + more)[1:]:
         step, penalty = (
@@ -288,10 +288,15 @@ def tune(figures, key, method, train, options):
     def value(row):
         return float(row["validation"])
 
-    best = max(map(trial, settings_of(method, options)), key=value)
+    settings = settings_of(method, options)
+    best = max(map(trial, settings), key=value)
     if method in BY_RANK:
-        pair = setting_in(best)
-        best = max((trial(pair | {"rank_scale": scale}) for scale in LAMBDAS), key=value)
+        best = max(
+            (trial(setting_in(best) | {"rank_scale": scale}) for scale in LAMBDAS), key=value
+        )
+        # at another lambda other steps and penalties are right
+        scale = {"rank_scale": float(best["rank_scale"])}
+        best = max([best, *(trial(setting | scale) for setting in settings)], key=value)
     return best
 
 
@@ -363,8 +368,11 @@ class Results:
         return statistics.fmean(values) if values else float("nan")
 
     def sweep(self, method):
-        """Return lambda and best validation MAP of the sweep."""
-        setting = self.chosen[method]
+        """Return lambda and best validation MAP of the sweep, which has one step and penalty."""
+        first = self.figures.find(
+            **self.tuned, part="tuning", method=method, rank_scale=FIRST_LAMBDA
+        )
+        setting = setting_in(max(first, key=lambda row: float(row["validation"])))
         rows = [
             self.figures.find(
                 **self.tuned, part="tuning", method=method, **setting | {"rank_scale": scale}
