@@ -330,18 +330,14 @@ def check_n(N: Any, argument: str = "N", least: int = 1) -> int:
     return int(N)
 
 
-def check_positive(value: Any, argument: str) -> float:
-    """Check a finite number above 0."""
+def check_positive(value: Any, argument: str, *, or_zero: bool = False) -> float:
+    """Check a finite number above 0, or one that may be 0."""
     if isinstance(value, (bool, np.bool_)) or not _is_real(value):
         raise TypeError(f"{argument} must be a number, got {value!r}")
-    if not 0 < value < np.inf:
-        raise ValueError(f"{argument} must be finite and above 0, got {value}")
+    if not 0 < value < np.inf and not (or_zero and value == 0):
+        least = "at least" if or_zero else "above"
+        raise ValueError(f"{argument} must be finite and {least} 0, got {value}")
     return float(value)
-
-
-def check_at_least_zero(value: Any, argument: str) -> float:
-    """Check a finite number that may be 0."""
-    return 0.0 if _is_real(value) and value == 0 else check_positive(value, argument)
 
 
 def _is_real(value: object) -> TypeGuard[float]:

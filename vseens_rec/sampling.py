@@ -393,7 +393,7 @@ class PopularitySampler(_SamplerObject):
         num_threads: int = 0,
     ):
         weights = _validation.check_weights(popularity, "popularity")
-        self.exponent: float = _validation.check_at_least_zero(exponent, "exponent")
+        self.exponent: float = _validation.check_positive(exponent, "exponent", or_zero=True)
         self.n_labels: int = len(weights)
         self._columns = None
         self._sampler = make_sampler(
