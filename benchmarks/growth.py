@@ -1,7 +1,7 @@
 """How seconds and memory grow with the pairs and with the labels.
 
     python benchmarks/growth.py [--pairs 1e6 1e7 1e8] [--labels 1e3 1e4 1e5 1e6] [--openimages]
-        [--threads 2] [--factors 100] [--init random]
+        [--threads 2] [--factors 100] [--init random] [--rank-scale 0.1]
 
 Every line is a process of its own. Over the pairs: nanoseconds a pair in the second epoch of
 adaptive sampling with one candidate, 9 pairs an image and 6,000 labels, and the peak of memory over
@@ -25,7 +25,7 @@ import numpy as np
 from vseens_rec import AdaptiveSampler, VSEens
 from vseens_rec.datasets import make_annotations
 
-SETTING = {"selection": "first", "rank_scale": 0.1, "fold_in_users": False, "random_state": 0}
+SETTING = {"selection": "first", "fold_in_users": False, "random_state": 0}
 DRAWS = 2_000_000
 
 
@@ -64,6 +64,7 @@ def fit(job):
         iterations=job["epochs"],
         num_threads=job["threads"],
         init=job["init"],
+        rank_scale=job["rank_scale"],
         **SETTING,
     )
     started = time.perf_counter()
@@ -71,7 +72,7 @@ def fit(job):
         model.fit(matrix, show_progress=False)
     needed = matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
     needed += 4 * sum(matrix.shape) * (job["factors"] + 1)
-    depth = min(2 * math.ceil(10 * 0.1 * job["labels"]), job["labels"])
+    depth = min(2 * math.ceil(10 * job["rank_scale"] * job["labels"]), job["labels"])
     needed += (2 if job["labels"] <= 2**16 else 4) * depth * (job["factors"] + 1)
     return {
         "fit_seconds": time.perf_counter() - started,
@@ -86,7 +87,7 @@ def draw(job):
     generator = np.random.default_rng(0)
     items = generator.normal(size=(job["labels"], job["factors"])).astype(np.float32)
     users = generator.normal(size=(DRAWS // 10, job["factors"])).astype(np.float32)
-    sampler = AdaptiveSampler(items, rank_scale=0.1, random_state=0)
+    sampler = AdaptiveSampler(items, rank_scale=job["rank_scale"], random_state=0)
     sampler.sample(users[:1000], 10)
     started = time.perf_counter()
     sampler.sample(users, 10)
@@ -119,8 +120,9 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--factors", type=int, default=100)
     parser.add_argument("--init", choices=["random", "spectral"], default="random")
+    parser.add_argument("--rank-scale", type=float, default=0.1)
     options = parser.parse_args()
-    shared = {"threads": options.threads, "factors": options.factors}
+    shared = {name: vars(options)[name] for name in ("threads", "factors", "rank_scale")}
     sizes = [(round(n / 9), 6000, round(n), 2) for n in options.pairs]
     if options.openimages:
         sizes.append((9_000_000, 20_000, 70_000_000, 1))

@@ -11,9 +11,9 @@ press.liacs.nl/mirflickr, NUS-WIDE at lms.comp.nus.edu.sg/wp-content/uploads/201
 MS-COCO at cocodataset.org. `openimages` is generated: scale 1 has the size of OpenImages (9 million
 images, 20,000 labels, 70 million pairs), a part of it fewer labels, as a sample of images would.
 
-One label of every image that has several is held out for the test. Of the rest, one label of half
-the images that still have several, but of 10,000 at most, is held out for validation, which is
-measured by MAP after every epoch and makes every choice:
+One label of every image that has several is held out for the test. Of the rest, one label of about
+half the images that still have several, but of 10,000 or so at most, is held out for validation,
+which is measured by MAP after every epoch and makes every choice:
 
 - step and penalty among settings spread evenly over the logarithms, the paper's first, the same
   ones for every method, and for the methods that have one then lambda (`rank_scale`) between .001

@@ -256,7 +256,7 @@ OURS = {
             "learning_rate": Log(0.03, 0.15),
             "regularization": Log(0.01, 0.06),
             "rank_scale": Log(0.05, 1),
-            "candidates": [4, 8, 16, 32],
+            "candidates": [2, 4, 8, 16, 32],
             "fold_in_users": [True, False],
         },
     ),

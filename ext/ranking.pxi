@@ -67,13 +67,13 @@ cdef inline bint rank_row(
     const Ranking* ranking, int64_t row, Score* scores, Cover* cover
 ) noexcept nogil:
     cdef int64_t i, length
-    cdef bint finite = True
+    cdef int32_t not_numbers = 0
+    for i in range(ranking.n_labels):
+        not_numbers += scores[i] != scores[i]
     # neither higher than, nor equal to anything
     for i in range(ranking.observed_indptr[row], ranking.observed_indptr[row + 1]):
         scores[ranking.observed[i]] = <Score> NAN
     for i in range(ranking.held_out_indptr[row], ranking.held_out_indptr[row + 1]):
-        if not scores[ranking.held_out[i]] == scores[ranking.held_out[i]]:
-            finite = False
         count_places(
             scores, ranking.n_labels, scores[ranking.held_out[i]], &ranking.above[i],
             &ranking.tied[i],
@@ -84,7 +84,7 @@ cdef inline bint rank_row(
             scores, ranking.n_labels, length, cover.highest,
             cover.missed + i * ranking.n_labels,
         )
-    return finite
+    return not_numbers == 0
 
 
 cdef inline void cover_row(

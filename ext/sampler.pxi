@@ -10,7 +10,6 @@ from libc.stdint cimport int32_t
 from alias cimport alias_build
 from proposals cimport (
     ADAPTIVE,
-    MAX_REDRAWS,
     ProposalKind,
     exclude_positives,
     fill_probabilities,
@@ -274,4 +273,3 @@ def random_numbers(uint64_t seed, uint64_t epoch, uint64_t row, int n):
 
 
 PROPOSALS = {"adaptive": 0, "uniform": 1, "popularity": 2, "exact": 3}
-REDRAWS = MAX_REDRAWS

@@ -110,11 +110,14 @@ def test_another_training_is_refused_and_keeps_the_file(annotations, tmp_path):
     checkpoint = Checkpoint(tmp_path / "training")
     interrupt(VSEens(**OPTIONS, random_state=3), annotations, checkpoint, 2)
     before = checkpoint.path.read_bytes()
+    wider = annotations.copy()
+    wider.resize(annotations.shape[0], annotations.shape[1] + 1)
     others = [
         (VSEens(**OPTIONS | {"factors": 7}, random_state=3), annotations, "factors"),
         (VSEens(**OPTIONS, random_state=4), annotations, "random_state"),
         (VSEens(**OPTIONS, random_state=3, regularization=0.5), annotations, "regularization"),
         (VSEens(**OPTIONS, random_state=3), annotations[:-1], "X"),
+        (VSEens(**OPTIONS, random_state=3), wider, "X"),
         (BPR(**OPTIONS, random_state=3), annotations, "class"),
     ]
     for model, X, name in others:

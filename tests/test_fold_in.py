@@ -537,6 +537,12 @@ def test_popularity_counts_new_images(annotations):
     np.testing.assert_array_equal(model.item_factors, Popularity().fit(annotations).item_factors)
 
 
+def test_popularity_of_images_without_labels():
+    model = Popularity().fit(np.array([[1, 0]]))
+    model.partial_fit_users(0, csr_matrix((1, 2)))
+    assert model.item_factors.ravel().tolist() == [0, 0]
+
+
 def test_recommending_for_an_image_beyond_the_matrix(fitted):
     with pytest.raises(IndexError, match="the model has 400 images"):
         fitted.recommend(99999, recalculate_user=True)

@@ -276,6 +276,17 @@ def test_every_kernel_counts_what_numpy_counts(kernel, n_labels, k):
         assert_allclose(other, missed[0], atol=1e-12)
 
 
+def test_every_kernel_sees_scores_that_are_no_numbers(kernel):
+    """That of any label, not only of one that is held out."""
+    users, items = np.zeros((1, 3), np.float32), np.ones((2, 3), np.float32)
+    items[1, 2] = np.inf
+    ranker = kernel.Ranker(
+        2, np.array([0, 0]), np.zeros(1, np.int32), np.array([0, 1]), np.zeros(1, np.int32),
+        np.array([1]),
+    )  # fmt: skip
+    assert not ranker.rank_factors(users, kernel.label_panels(items), np.zeros(1, np.int32), 1)
+
+
 def test_the_number_of_threads_changes_nothing(evaluated):
     model, observed, held_out = evaluated
     names = [*NAMES, "coverage@5"]

@@ -88,6 +88,12 @@ def test_what_splits_refuse(call, message):
         call()
 
 
+@pytest.mark.parametrize("seed", ["abc", 1.7, True])
+def test_seeds_of_another_type(seed):
+    with pytest.raises(TypeError, match=f"random_state must be an int.*{seed!r}"):
+        leave_one_out_split(np.ones((2, 2)), random_state=seed)
+
+
 def test_the_hidden_label_depends_on_the_row_alone(annotations):
     observed, hidden = hide_one_label(annotations)
     kept = np.flatnonzero(np.diff(annotations.indptr) >= 2)

@@ -43,6 +43,24 @@ def test_lists_that_end_early_are_filled_with_none(named, annotations):
     assert np.isneginf(scores[-1])
 
 
+def test_labels_that_the_image_has_are_none(named, annotations):
+    own = annotations[7].indices[0]
+    other = named.recommend("photo 7.jpg", N=1)[0][0]
+    labels, scores = named.recommend("photo 7.jpg", labels=[f"tag {own}", other])
+    assert labels.tolist() == [other, None]
+    assert np.isfinite(scores[0])
+    assert np.isneginf(scores[1])
+
+
+def test_names_may_be_tuples(annotations):
+    images = [("photo", i) for i in range(annotations.shape[0])]
+    labels = [("tag", i) for i in range(annotations.shape[1])]
+    model = VSEens(factors=8, iterations=1, random_state=0, num_threads=1)
+    named = NamedModel(model, images, labels).fit(annotations, show_progress=False)
+    found, _ = named.recommend(("photo", 7), N=3)
+    assert [("tag", i) for i in model.recommend(7, N=3)[0]] == found.tolist()
+
+
 def test_recommends_from_labels(named, annotations):
     own = [f"tag {i}" for i in annotations[7].indices]
     labels, _ = named.recommend_from([*own, own[0]], N=5)

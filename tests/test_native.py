@@ -47,3 +47,21 @@ def test_threads_follow_the_environment():
     assert run(code, OMP_NUM_THREADS="1").stdout.strip() == "1"
     openmp = vseens_rec.show_config("dicts")["openmp"]
     assert effective_threads(3) == (3 if openmp else 1)
+
+
+def test_a_number_of_threads_that_cannot_be_started_is_limited():
+    code = """
+import numpy as np
+from scipy.sparse import random
+from vseens_rec import VSEens
+from vseens_rec.metrics import ranking_metrics
+
+matrix = random(3000, 40, density=0.2, format="csr", random_state=0)
+model = VSEens(factors=4, iterations=1, num_threads=10**9, random_state=0).fit(matrix)
+every = np.arange(3000)
+model.recommend(every, matrix, N=3)
+model.similar_users(every, N=3)
+ranking_metrics(model, None, matrix, ["recall@3"], num_threads=10**9)
+print("done")
+"""
+    assert run(code).stdout.strip() == "done"

@@ -86,6 +86,59 @@ def test_every_kind_of_random_state_is_kept(annotations, tmp_path, make):
         np.testing.assert_array_equal(loaded.item_factors, model.item_factors)
 
 
+@pytest.mark.parametrize(
+    ("bit_generator", "place", "value"),
+    [
+        ("MT19937", ("state", "pos"), 10**9),
+        ("MT19937", ("state", "pos"), -1),
+        ("MT19937", ("state", "key"), [0] * 7),
+        ("Philox", ("buffer_pos",), 5),
+        ("Philox", ("buffer",), [0]),
+        ("PCG64", ("state",), 3),
+    ],
+)
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_hostile_random_state_is_refused(tmp_path, bit_generator, place, value, legacy):
+    generator = getattr(np.random, bit_generator)(0)
+    make = np.random.RandomState if legacy else np.random.Generator
+    if legacy and bit_generator != "MT19937":
+        pytest.skip("RandomState has one kind of state")
+    model = VSEens(random_state=make(generator))
+    file = tmp_path / "model.npz"
+    model.save(file)
+    with np.load(file) as saved:
+        header = json.loads(saved["header"].tobytes())
+    (stored,) = header["parameters"]["random_state"].values()
+    for name in place[:-1]:
+        stored = stored[name]
+    stored[place[-1]] = value
+    write(file, header)
+    with pytest.raises(ValueError, match="random_state of the file is damaged"):
+        VSEens.load(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: model.set_params(factors=7), "6 columns, but its parameters make 8"),
+        (lambda model: setattr(model, "user_factors", model.user_factors[:, :3]), "shapes"),
+        (lambda model: setattr(model, "item_factors", model.item_factors * np.nan), "finite"),
+        (
+            lambda model: setattr(model, "user_factors", model.user_factors.astype(np.float16)),
+            "user_factors of the model has .* float16",
+        ),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(fitted, tmp_path, change, message):
+    path = tmp_path / "model.npz"
+    fitted.save(path)
+    before = path.read_bytes()
+    change(fitted)
+    with pytest.raises(ValueError, match=message):
+        fitted.save(path)
+    assert path.read_bytes() == before
+
+
 def test_a_failing_save_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     path = tmp_path / "model.npz"
     fitted.save(path)
@@ -248,6 +301,22 @@ def test_mapped_into_memory(fitted, tmp_path):
         VSEens.load(path, mmap_mode="r+")
     with open(path, "rb") as file, pytest.raises(ValueError, match="needs a path"):
         VSEens.load(file, mmap_mode="c")
+
+
+def test_what_is_mapped_is_of_one_file(fitted, annotations, tmp_path, monkeypatch):
+    """A file that takes the place of the one being read has no part in what is read."""
+    path = tmp_path / "model.npz"
+    fitted.save(path)
+    other = VSEens(**fitted.get_params() | {"random_state": 1}).fit(
+        annotations, show_progress=False
+    )
+    read = np.lib.format.read_array_header_1_0
+    monkeypatch.setattr(
+        np.lib.format, "read_array_header_1_0", lambda file: (other.save(path), read(file))[1]
+    )
+    mapped = VSEens.load(path, mmap_mode="c")
+    np.testing.assert_array_equal(mapped.user_factors, fitted.user_factors)
+    np.testing.assert_array_equal(mapped.item_factors, fitted.item_factors)
 
 
 def test_a_file_of_the_first_version():

@@ -113,8 +113,9 @@ def assert_valid(model, X):
     known = dense(X) != 0
     images, places = np.nonzero(ids >= 0)
     assert not known[images, ids[images, places]].any()
-    similar, _ = model.similar_items(0, N=3)
-    assert similar[0] in (0, -1) or n_labels > 1
+    similar, cosines = model.similar_items(0, N=3)
+    assert similar[0] == 0
+    assert (np.abs(cosines[similar >= 0]) <= 1 + 1e-5).all()
     assert np.isfinite(model.transform(X)).all()
     lengths = known.sum(axis=1)
     if ((lengths >= 2) & (lengths < n_labels)).any():

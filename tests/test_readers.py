@@ -98,6 +98,7 @@ def test_quoted_fields_over_several_lines(write):
         ("a,x,1\nb,y,many\n", {"value": 2}, 2, "the weight 'many'"),
         ("a,x,1\nb,y,0\n", {"value": 2}, 2, "the weight '0'"),
         ("a,x,1\nb,y,nan\n", {"value": 2}, 2, "the weight 'nan'"),
+        ("a,x,1\nb,y,1e-50\n", {"value": 2}, 2, "the weight '1e-50'"),
         ('a,"two\nlines"\nb\n', {}, 3, "1 columns"),
     ],
 )
@@ -116,6 +117,31 @@ def test_many_malformed_lines_are_one_warning(write):
         read_pairs(path, malformed="warn")
     assert len(caught) == 1
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "ä,x\nb,y\n".encode("latin-1"),
+        b"a,x\n" * 100_000 + "ä,x\n".encode("latin-1"),
+        gzip.compress(b"a,x\n" * 1000)[:-20],
+        b"a,x\n",
+    ],
+)
+def test_files_that_are_no_text_are_named(tmp_path, content):
+    name = "pairs.csv" if "ä,x".encode("latin-1") in content else "pairs.csv.gz"
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=name):
+        read_pairs(path)
+
+
+def test_ids_that_are_larger_than_64_bits(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = {"photo": np.array([2**63 + 5, 7], dtype=np.uint64), "tag": ["x", "y"]}
+    path = tmp_path / "pairs.parquet"
+    parquet.write_table(pytest.importorskip("pyarrow").table(table), path)
+    assert read_pairs(path).image_ids.tolist() == [2**63 + 5, 7]
 
 
 def test_what_is_asked_for_in_vain(write):
@@ -199,6 +225,9 @@ def test_coco(write):
     other = COCO | {"images": [{"id": 1}], "annotations": [{"image_id": 1, "category_id": 1}]}
     both = read_coco([path, write(json.dumps(other), "other.json")])
     assert both.image_ids.tolist() == [9, 4, 5, 1]
+    renamed = COCO | {"categories": [{"id": 1, "name": "dog"}, *COCO["categories"][1:]]}
+    with pytest.raises(ValueError, match="renamed.json .*category 1 is 'dog', and 'person' before"):
+        read_coco([path, write(json.dumps(renamed), "renamed.json")])
     for broken, message in (
         ("{", "no file of instances"),
         (json.dumps({"images": []}), "no file of instances"),

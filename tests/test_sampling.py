@@ -230,6 +230,8 @@ def test_factors_in_the_kernels_layout_are_not_copied(monkeypatch):
         (lambda s, u: s.sample(u, 2, exclude=np.ones((3, 50))), ValueError, "3 rows for 1 ids"),
         (lambda s, u: s.refresh(np.ones((7, 9))), ValueError, "made for 50 labels"),
         (lambda s, u: AdaptiveSampler(u, rank_scale=0), ValueError, "rank_scale"),
+        (lambda s, u: AdaptiveSampler(np.empty((0, 9))), ValueError, r"item_factors .* \(0, 9\)"),
+        (lambda s, u: ExactSampler(np.empty((0, 16))), ValueError, r"item_factors .* \(0, 16\)"),
         (lambda s, u: AdaptiveSampler(u, rank_scale="x"), TypeError, "rank_scale"),
         (lambda s, u: UniformSampler(0), ValueError, "n_labels"),
         (lambda s, u: PopularitySampler([0, 0]), ValueError, "not all 0"),

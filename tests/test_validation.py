@@ -82,8 +82,8 @@ def test_two_matrices_at_once(annotations):
         ("learning_rate", "fast"), ("regularization", -1), ("iterations", -1), ("iterations", 1.5),
         ("rank_scale", 0), ("rank_scale", -1), ("refresh_interval", -1), ("candidates", 0),
         ("init_scale", -1), ("num_threads", -1), ("use_bias", "yes"), ("random_state", -5),
-        ("random_state", "seed"), ("verify_negative_samples", 3), ("dtype", np.int32),
-        ("dtype", "nonsense"), ("dtype", np.float16), ("sampler", None),
+        ("random_state", 2**70), ("random_state", "seed"), ("verify_negative_samples", 3),
+        ("dtype", np.int32), ("dtype", "nonsense"), ("dtype", np.float16), ("sampler", None),
     ],
 )  # fmt: skip
 def test_parameters_out_of_range_or_of_the_wrong_type(annotations, parameter, value):
@@ -150,6 +150,41 @@ def test_rows_of_the_wrong_shape(fitted, annotations):
         fitted.recommend(0, np.zeros(120))
 
 
+@pytest.mark.parametrize("form", ["coo", "csc", "dok", "lil"])
+def test_rows_of_any_format(fitted, annotations, form):
+    expected = fitted.recommend(3, annotations[3], N=120)
+    found = fitted.recommend(3, annotations[3].asformat(form), N=120)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_number_of_threads_below_0_is_refused_by_all(fitted):
+    model = make_model(num_threads=-1)
+    model.user_factors, model.item_factors = fitted.user_factors, fitted.item_factors
+    every = np.arange(len(fitted.user_factors))
+    for call in (
+        lambda: model.recommend(every, filter_already_liked_items=False),
+        lambda: model.similar_users(every),
+        lambda: model.similar_items(np.arange(len(fitted.item_factors))),
+    ):
+        with pytest.raises(ValueError, match="num_threads must be at least 0, got -1"):
+            call()
+
+
+def test_stored_zeros_of_rows_are_no_labels(fitted, annotations):
+    row = annotations[3].copy()
+    row.data[0] = 0
+    before = row.copy()
+    without = row.copy()
+    without.eliminate_zeros()
+    for arguments in ({}, {"recalculate_user": True}):
+        np.testing.assert_array_equal(
+            fitted.recommend(3, row, N=120, **arguments),
+            fitted.recommend(3, without, N=120, **arguments),
+        )
+    assert row.indices[0] in fitted.recommend(3, row, N=120)[0]
+    np.testing.assert_array_equal(row.data, before.data)
+
+
 @pytest.mark.parametrize("method", ["recommend", "similar_items", "similar_users"])
 def test_lengths_of_lists(fitted, method):
     for N in (0, -3):
@@ -165,6 +200,8 @@ def test_lists_of_items(fitted):
         fitted.recommend(0, items=[1, 2], filter_items=[3])
     with pytest.raises(ValueError, match="items must be a list .* not empty"):
         fitted.recommend(0, items=[])
+    with pytest.raises(ValueError, match="items has 5 more than once"):
+        fitted.recommend(0, items=[5, 2, 5])
     with pytest.raises(ValueError, match="either filter_users or users"):
         fitted.similar_users(0, users=[1], filter_users=[2])
     ids, _ = fitted.recommend(0, filter_items=[])

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -97,6 +98,20 @@ def test_dtype_of_the_factors(annotations, dtype):
         assert factors.flags.c_contiguous
     _, scores = model.recommend(0)
     assert scores.dtype == np.float32
+    # the lowest number of 64 bits stands for what is left out
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ids, scores = model.recommend(0, N=120)
+        model.recommend(0, items=annotations[0].indices)
+        model.similar_items(0, N=120, filter_items=[3])
+    assert (scores[ids < 0] == -np.inf).all()
+    # what is computed anew belongs to the factors there are, whatever the next fit is to learn
+    for other in (np.float32, np.float64):
+        model.set_params(dtype=other)
+        assert model.transform(annotations[:3]).dtype == dtype
+        found = model.recommend(0, annotations[0], recalculate_user=True)[0]
+        assert len(found) == 10
+        model.similar_items(0, recalculate_item=True, item_users=annotations.T.tocsr()[0])
 
 
 def test_one_seed_and_one_thread_give_the_same_bits(annotations):
@@ -229,6 +244,54 @@ def test_factors_set_by_hand_recommend(annotations):
     assert ids.tolist() == [3, 2]
     with pytest.raises(ValueError, match="user_items=X"):
         model.recommend(0)
+
+
+def test_factors_set_by_hand_fold_in(annotations):
+    rng = np.random.default_rng(0)
+    model = VSEens(factors=5, use_bias=False, iterations=2, warm_start=True, random_state=0)
+    model.item_factors = rng.normal(size=(120, 5)).astype(np.float32)
+    model.user_factors = rng.normal(size=(400, 5)).astype(np.float32)
+    assert np.isfinite(model.transform(annotations)).all()
+    model.partial_fit_users([400], annotations[0])
+    assert model.user_factors.shape == (401, 5)
+    model.user_factors = model.user_factors[:400]
+    model.fit(annotations, show_progress=False)
+    assert model.n_iter_ == 2
+    assert len(model.history_["loss"]) == 2
+
+
+def test_what_is_no_callback_leaves_the_model(annotations):
+    model = VSEens(factors=4, iterations=2, random_state=0).fit(annotations, show_progress=False)
+    before = model.item_factors
+    with pytest.raises(TypeError, match="callback must be a function .* got 'x'"):
+        model.fit(annotations, callback="x")
+    assert model.item_factors is before
+
+
+def test_a_warm_start_of_cosines_has_length_1(annotations):
+    model = VSEens(factors=8, use_bias=False, iterations=2, warm_start=True, random_state=0)
+    model.fit(annotations, show_progress=False)
+    model.set_params(cosine=True, iterations=0, fold_in_users=False)
+    model.fit(annotations, show_progress=False)
+    for factors in (model.user_factors, model.item_factors):
+        lengths = np.linalg.norm(factors, axis=1)
+        # an image without labels has factors of 0
+        np.testing.assert_allclose(lengths[lengths > 0], 1, rtol=1e-5)
+        assert (lengths > 0).mean() > 0.9
+
+
+def test_a_label_without_factors_is_like_nothing(annotations):
+    model = VSEens(factors=8, iterations=2, random_state=0).fit(annotations, show_progress=False)
+    model.item_factors[7] = 0
+    for arguments in ({}, {"filter_items": [0]}):
+        ids, cosines = model.similar_items(7, N=120, **arguments)
+        assert ids[0] == 7
+        assert cosines[0] == 0
+
+
+def test_an_interval_that_never_ends(annotations):
+    model = VSEens(factors=4, iterations=1, refresh_interval=1e308, random_state=0)
+    assert model.fit(annotations, show_progress=False).n_iter_ == 1
 
 
 def test_later_changes_of_the_callers_matrix_do_not_reach_the_model(annotations):

@@ -3,7 +3,6 @@ from ._kernel_plain import (
     LOSSES as LOSSES,
     MEASURES as MEASURES,
     PROPOSALS as PROPOSALS,
-    REDRAWS as REDRAWS,
     SELECTIONS as SELECTIONS,
     SLICE as SLICE,
     Ranker as Ranker,

@@ -10,7 +10,6 @@ SELECTIONS: Final[dict[str, int]]
 LOSSES: Final[dict[str, int]]
 MEASURES: Final[dict[str, int]]
 COUNTS: Final[tuple[str, ...]]
-REDRAWS: Final[int]
 SLICE: Final[int]
 
 class Sampler:

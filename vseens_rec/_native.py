@@ -69,15 +69,27 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=Fork.in_child)
 
 
+# more only wait for each other
+MOST_THREADS_PER_PROCESSOR = 4
+
+
+def bounded_threads(num_threads: int) -> int:
+    """Limit the threads, as OpenMP ends the process if it cannot start all it is asked for."""
+    return min(num_threads, MOST_THREADS_PER_PROCESSOR * (os.cpu_count() or 1))
+
+
 def effective_threads(num_threads: int) -> int:
     """Resolve 0 to what OpenMP, the environment and the process's share of processors allow.
 
     The child of a fork has one where the parent may have used several, as they are lost to it.
     """
+    if num_threads < 0:
+        raise ValueError(f"num_threads must be at least 0, got {num_threads}")
     if not _platform.OPENMP or Fork.lost_threads:
         return 1
     if num_threads == 0:
         num_threads = max(1, min(_platform.max_threads(), joblib.cpu_count()))
+    num_threads = bounded_threads(num_threads)
     Fork.had_threads = Fork.had_threads or num_threads > 1
     return num_threads
 

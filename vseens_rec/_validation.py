@@ -76,7 +76,7 @@ def check_parameters(estimator: BaseEstimator) -> None:
                 f"The {name!r} parameter of {type(estimator).__name__} must not be a bool. "
                 f"Got {value!r} instead."
             )
-        if _is_real(value) and not np.isfinite(value):
+        if _is_real(value) and not isinstance(value, Integral) and not np.isfinite(value):
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be finite. "
                 f"Got {value!r} instead."
@@ -164,8 +164,24 @@ def steps_on_pairs(loss: str, selection: str, candidates: int, share_candidates:
     )
 
 
+def check_random_state(random_state: RandomStateLike) -> None:
+    """Check what random numbers are to come from."""
+    if random_state is None or isinstance(
+        random_state, (np.random.Generator, np.random.RandomState)
+    ):
+        return
+    if isinstance(random_state, (bool, np.bool_)) or not isinstance(random_state, Integral):
+        raise TypeError(
+            "random_state must be an int, a numpy RandomState, a numpy Generator or None, got "
+            f"{random_state!r}"
+        )
+    if random_state < 0:
+        raise ValueError(f"random_state must be at least 0, got {random_state}")
+
+
 def seed_from(random_state: RandomStateLike) -> int:
     """Draw the 64-bit seed of one fit."""
+    check_random_state(random_state)
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**64, dtype=np.uint64))
     if isinstance(random_state, np.random.RandomState):
@@ -380,9 +396,6 @@ def check_exclusions(
     if not rows.has_canonical_format:
         rows = rows.copy()
         rows.sum_duplicates()
-    if rows.nnz and not rows.data.all():
-        rows = rows.copy()
-        rows.eliminate_zeros()
     indices = rows.indices if rows.nnz else np.zeros(1, np.int32)
     return rows.indptr.astype(np.int64), indices.astype(np.int32, copy=False)
 
@@ -405,9 +418,6 @@ def check_rows(
     shape = user_items.shape
     if len(shape) != 2:
         raise ValueError(f"{argument} must have two dimensions, got shape {shape}")
-    values = user_items.data if issparse(user_items) else user_items
-    if np.asarray(values).dtype.kind not in "biuf" or not np.isfinite(values).all():
-        raise ValueError(f"{argument} must hold finite real numbers")
     if shape[1] != n_labels:
         hint = ""
         if shape[0] == n_labels:
@@ -421,8 +431,18 @@ def check_rows(
             f"of the call, {argument}[userid]"
             + (", or be left out to use the fitted matrix" if argument == "user_items" else "")
         )
+    if issparse(user_items):
+        # not all formats have an array of their values
+        user_items = user_items.tocsr()
+    values = user_items.data if issparse(user_items) else user_items
+    if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+        raise ValueError(f"{argument} must hold finite real numbers")
     rows = csr_matrix(user_items)
     _check_format(rows, argument)
+    if rows.nnz and not rows.data.all():
+        # a stored zero is no label that an image has
+        rows = rows.copy()
+        rows.eliminate_zeros()
     return rows
 
 

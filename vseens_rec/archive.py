@@ -106,8 +106,8 @@ def read(
     Raises
     ------
     ValueError
-        The file is damaged, or is none of these. Nothing in it is ever run as code, and no more
-        memory is taken than it is long.
+        The file is damaged, or is none of these. Nothing in it is ever run as code, and no array
+        takes more memory than the file is long.
     """
     if mmap_mode not in (None, "c"):
         # arrays that cannot be written to are none that implicit's compiled code takes
@@ -115,17 +115,17 @@ def read(
     if _is_open(file, "read"):
         if mmap_mode is not None:
             raise ValueError(f"mmap_mode={mmap_mode!r} needs a path, got an open file")
-        return _read_members(file, kinds, check, None)
-    path = with_suffix(file)
-    with open(path, "rb") as opened:
-        return _read_members(opened, kinds, check, None if mmap_mode is None else path)
+        return _read_members(file, kinds, check, mapped=False)
+    with open(with_suffix(file), "rb") as opened:
+        return _read_members(opened, kinds, check, mapped=mmap_mode is not None)
 
 
 def _read_members(
     file: BinaryFile,
     kinds: Kinds,
     check: Callable[[Header], None],
-    mapped_path: Path | None,
+    *,
+    mapped: bool,
 ) -> tuple[Header, Arrays]:
     with _damage():
         length = file.seek(0, os.SEEK_END)
@@ -137,7 +137,7 @@ def _read_members(
     check(header)
     with _damage(), archive:
         arrays = {
-            name: _read_array(archive, name, *kinds[name], length, mapped_path)
+            name: _read_array(archive, name, *kinds[name], length, file if mapped else None)
             for name in header.get("arrays", ())
         }
     return header, arrays
@@ -147,6 +147,8 @@ def _read_members(
 def _damage() -> Iterator[None]:
     try:
         yield
+    except MemoryError:
+        raise
     except Exception as error:
         # a damaged file fails in as many ways as zip files and headers are read
         raise ValueError(f"this is not a whole file of vseens_rec: {error}") from error
@@ -158,7 +160,7 @@ def _read_array(
     ndim: int,
     types: tuple[type, ...],
     length: int,
-    mapped_path: Path | None,
+    mapped_file: BinaryFile | None,
 ) -> np.ndarray:
     member = archive.getinfo(f"{name}.npy")
     if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
@@ -180,7 +182,7 @@ def _read_array(
             or member.header_offset + member.file_size > length
         ):
             raise ValueError(f"{name} is not as large as its shape {shape}")
-        if mapped_path is None or not math.prod(shape):
+        if mapped_file is None or not math.prod(shape):
             array = np.empty(shape, dtype)
             view = array.reshape(-1).view(np.uint8).data
             while len(view):
@@ -190,11 +192,11 @@ def _read_array(
                     raise ValueError(f"{name} is cut off")
                 view = view[n_read:]
             return array
-    with open(mapped_path, "rb") as opened:
-        opened.seek(member.header_offset)
-        fields = MEMBER_HEADER.unpack(opened.read(MEMBER_HEADER.size))
+    # of the file that is open: by its name another one may have taken its place meanwhile
+    mapped_file.seek(member.header_offset)
+    fields = MEMBER_HEADER.unpack(mapped_file.read(MEMBER_HEADER.size))
     offset = member.header_offset + MEMBER_HEADER.size + fields[-2] + fields[-1] + start
-    mapped = np.memmap(mapped_path, dtype, "c", offset, shape)
+    mapped = np.memmap(mapped_file, dtype, "c", offset, shape)
     return np.asarray(mapped) if mapped.flags.aligned else np.array(mapped)
 
 

@@ -347,6 +347,8 @@ class Popularity(VSEens):
     def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
         """Add images, or set their labels, and count how many images have each label anew.
 
+        A model that was saved without the fitted matrix keeps the counts it has.
+
         Parameters
         ----------
         userids : int or array-like of int of shape (n,)
@@ -370,13 +372,14 @@ class Popularity(VSEens):
         """
         super().partial_fit_users(userids, user_items)
         if "_liked_indices" in self.__dict__:
-            self.item_factors = self._label_counts().astype(self.dtype)[:, None]
+            counts = count_labels(self._liked_indices, len(self.item_factors))
+            self.item_factors = counts.astype(self.item_factors.dtype)[:, None]
 
     def _fold_in_rows(self, matrix: csr_matrix) -> Floats:
-        return np.ones((matrix.shape[0], 1), dtype=self.dtype)
+        return np.ones((matrix.shape[0], 1), dtype=self.item_factors.dtype)
 
     def _fold_in_labels(
         self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
     ) -> Floats:
         counts: NDArray[np.int64] = np.diff(item_users.indptr)
-        return counts.astype(self.dtype)[:, None]
+        return counts.astype(self.item_factors.dtype)[:, None]

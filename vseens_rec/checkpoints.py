@@ -130,7 +130,7 @@ class Resumable:
         self.identity: dict[str, Any] = {
             "class": type(model).__name__,
             "parameters": {name: parameters[name] for name in parameters if name not in FREE},
-            "matrix": _digest(matrix.indptr, matrix.indices, matrix.data),
+            "matrix": _digest(np.array(matrix.shape), matrix.indptr, matrix.indices, matrix.data),
             "start": trainer.epochs,
         }
         if trainer.epochs:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 from importlib import resources
-from numbers import Integral
 from typing import Literal, overload
 
 import numpy as np
@@ -18,6 +17,7 @@ from sklearn.utils import Bunch
 
 from . import readers
 from ._typing import RandomStateLike
+from ._validation import check_n, check_random_state
 from .readers import *  # noqa: F403
 
 __all__ = ["load_emoji", "make_annotations", *readers.__all__]
@@ -215,9 +215,9 @@ def make_annotations(
     >>> law.shape, bool((abs(law.sum(axis=1) - 1) < 1e-9).all())
     ((200, 50), True)
     """
-    n_images = _check_size("n_images", n_images)
-    n_labels = _check_size("n_labels", n_labels)
-    n_pairs = _check_size("n_pairs", n_pairs)
+    n_images = check_n(n_images, "n_images")
+    n_labels = check_n(n_labels, "n_labels")
+    n_pairs = check_n(n_pairs, "n_pairs")
     if n_pairs > n_images * n_labels:
         raise ValueError(
             f"n_pairs={n_pairs}: expected at most n_images * n_labels = {n_images} * {n_labels} "
@@ -225,7 +225,7 @@ def make_annotations(
         )
     if n_topics is None:
         n_topics = min(_DEFAULT_N_TOPICS, n_labels)
-    n_topics = _check_size("n_topics", n_topics)
+    n_topics = check_n(n_topics, "n_topics")
     if n_topics > n_labels:
         raise ValueError(f"n_topics={n_topics}: expected at most n_labels = {n_labels}")
     rng = _make_generator(random_state)
@@ -262,29 +262,12 @@ def make_annotations(
     return Bunch(matrix=matrix, image_topics=image_topics, topic_labels=topic_labels)
 
 
-def _check_size(name: str, value: int) -> int:
-    """Return `value` as an int of at least 1."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise TypeError(f"{name}={value!r}: expected an integer, got {type(value).__name__}")
-    if value < 1:
-        raise ValueError(f"{name}={value}: expected an integer of at least 1")
-    return int(value)
-
-
 def _make_generator(random_state: RandomStateLike) -> np.random.Generator:
     """Return the Generator that `random_state` stands for."""
-    if random_state is None or isinstance(random_state, np.random.Generator):
-        return np.random.default_rng(random_state)
+    check_random_state(random_state)
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(0, 1 << 32, size=4, dtype=np.uint32))
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
-        if random_state < 0:
-            raise ValueError(f"random_state={random_state}: expected an integer of at least 0")
-        return np.random.default_rng(int(random_state))
-    raise TypeError(
-        f"random_state={random_state!r}: expected an int, a numpy RandomState, a numpy Generator "
-        f"or None, got {type(random_state).__name__}"
-    )
+    return np.random.default_rng(random_state)
 
 
 def _draw_topics(

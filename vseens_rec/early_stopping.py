@@ -12,10 +12,10 @@ from .training import Trainer, last_group_size
 
 
 def validation_split(matrix: csr_matrix, fraction: float) -> tuple[csr_matrix, csr_matrix]:
-    """Hold out one label of a fraction of the images that have two or more, at least one.
+    """Hold out one label of about a fraction of the images that have two or more, at least one.
 
-    Images and labels are chosen by hashes of the images' labels, so that trainings that follow each
-    other hold out the same ones.
+    Images and labels are chosen by hashes of the images' labels alone, so that trainings that
+    follow each other, on more images too, hold out the same ones.
     """
     lengths = np.diff(matrix.indptr)
     several = np.flatnonzero(lengths >= 2)
@@ -25,8 +25,10 @@ def validation_split(matrix: csr_matrix, fraction: float) -> tuple[csr_matrix, c
             "image: use early_stopping=False"
         )
     hashes = hash_of(hashes_of_rows(matrix)[several])
-    n_images = max(1, round(fraction * len(several)))
-    chosen = np.sort(several[np.argsort(hashes, kind="stable")[:n_images]])
+    chosen = several[hashes < np.uint64(fraction * 2**64)]
+    if not len(chosen):
+        chosen = several[[hashes.argmin()]]
+    n_images = len(chosen)
     _, hidden = hide_one_label(matrix[chosen])
     place = csr_matrix(
         (np.ones(n_images, dtype=matrix.dtype), (chosen, np.arange(n_images))),

@@ -137,7 +137,8 @@ def ranking_metrics(
     average : bool, default=True
         Return means over the images; otherwise the value of every image.
     num_threads : int, default=0
-        Threads; 0: all processors of the process. The result does not depend on it.
+        Threads; 0: all processors of the process. The result does not depend on it, but for the
+        last bits of ``"coverage@N"`` where labels tie.
 
     Returns
     -------

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .readers import Annotations
+from .recommender import LOWEST
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -162,12 +163,15 @@ class NamedModel:
         Returns
         -------
         labels, scores : ndarray of shape (N,) or (n, N)
-            Names and scores; None and -inf where there are no more.
+            Names and scores; None and -inf where there are no more. With `labels` no more columns
+            than these.
 
         Raises
         ------
         KeyError
             An id or a name is not known.
+        ValueError
+            `labels` is empty, has a name twice or is given with `filter_labels`.
 
         Examples
         --------
@@ -188,6 +192,9 @@ class NamedModel:
             arguments["filter_items"] = self._numbers(excluded, self._labels, "label")
         numbers = self._numbers(image, self._images, "image")
         found, scores = self.model.recommend(numbers, N=N, **arguments)
+        # what the image has already stands at the end, with the lowest score there is
+        has = scores <= LOWEST
+        found, scores = np.where(has, -1, found), np.where(has, -np.float32(np.inf), scores)
         return self._named(found, self.labels), scores
 
     def recommend_from(
@@ -346,7 +353,9 @@ def _numbered(names: NameList, argument: str) -> tuple[NDArray[Any], dict[Hashab
         array = names
     else:
         array = np.empty(len(names), dtype=object)
-        array[:] = list(names)
+        # one by one, as NumPy would take tuples apart
+        for place, name in enumerate(names):
+            array[place] = name
     numbers: dict[Hashable, int] = {}
     for name in array.tolist():
         if name in numbers:

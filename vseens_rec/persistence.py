@@ -22,6 +22,8 @@ FORMAT = "vseens_rec model"
 VERSION = 1
 FLOATS = (np.float32, np.float64)
 INTEGERS = (np.int32, np.int64)
+# NumPy trusts these places of a random state's next number
+LAST_PLACES = {"pos": 624, "buffer_pos": 4}
 # where each array lives, and its dimensions and types
 ARRAYS: dict[str, tuple[str, int, tuple[type, ...]]] = {
     "user_factors": ("_user_factors", 2, FLOATS),
@@ -40,17 +42,22 @@ VALUES: dict[str, type] = {
 def save(model: VSEens, file: PathLike | BinaryFile, *, fitted_matrix: bool = True) -> None:
     """Write the model to a path (as a whole or not at all) or to an open binary file."""
     state = vars(model)
+    arrays = {
+        name: np.asarray(state[attribute])
+        for name, (attribute, _, _) in ARRAYS.items()
+        if state.get(attribute) is not None and (fitted_matrix or not name.startswith("liked"))
+    }
+    # what could not be read again must not replace a file that can
+    for name, array in arrays.items():
+        if array.ndim != ARRAYS[name][1] or array.dtype not in ARRAYS[name][2]:
+            raise ValueError(f"{name} of the model has shape {array.shape} and type {array.dtype}")
+    _check_arrays(arrays, model, "the model")
     header = {
         "format": FORMAT,
         "version": VERSION,
         "class": type(model).__name__,
         "parameters": parameters_to_json(model),
         "values": {name: state[name] for name in VALUES if name in state},
-    }
-    arrays = {
-        name: np.asarray(state[attribute])
-        for name, (attribute, _, _) in ARRAYS.items()
-        if state.get(attribute) is not None and (fitted_matrix or not name.startswith("liked"))
     }
     archive.write(file, header, arrays)
 
@@ -97,30 +104,25 @@ def _build(cls: type[Model], header: Header, arrays: Arrays) -> Model:
         raise ValueError("history_ of the file holds more than lists of numbers")
     for name, array in arrays.items():
         setattr(model, ARRAYS[name][0], array)
-    _check_shapes(arrays)
-    columns = len(model.item_factors[0]) if len(arrays.get("item_factors", ())) else None
-    if columns is not None and columns != model._expected_columns():
-        raise ValueError(
-            f"the file has factors of {columns} columns, but its parameters make "
-            f"{model._expected_columns()}"
-        )
+    _check_arrays(arrays, model, "the file")
     return model
 
 
-def _check_shapes(arrays: Arrays) -> None:
+def _check_arrays(arrays: Arrays, model: VSEens, owner: str) -> None:
+    """Check that arrays agree with each other and with the parameters of a model."""
     if ("user_factors" in arrays) != ("item_factors" in arrays):
-        raise ValueError("the file lacks the factors of one side")
+        raise ValueError(f"{owner} lacks the factors of one side")
     if "user_factors" not in arrays:
         if arrays:
-            raise ValueError("the file has a fitted matrix without factors")
+            raise ValueError(f"{owner} has a fitted matrix without factors")
         return
     users, items = arrays["user_factors"], arrays["item_factors"]
     if users.shape[1] != items.shape[1]:
-        raise ValueError(f"the file has factors of shapes {users.shape} and {items.shape}")
+        raise ValueError(f"{owner} has factors of shapes {users.shape} and {items.shape}")
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
-        raise ValueError("the file has factors that are not finite")
+        raise ValueError(f"{owner} has factors that are not finite")
     if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
-        raise ValueError("the file has half of a fitted matrix")
+        raise ValueError(f"{owner} has half of a fitted matrix")
     if "liked_indptr" in arrays:
         indptr, indices = arrays["liked_indptr"], arrays["liked_indices"]
         if (
@@ -131,7 +133,12 @@ def _check_shapes(arrays: Arrays) -> None:
             or (len(indices) and (indices.min() < 0 or indices.max() >= len(items)))
             or not _ascend(indptr, indices)
         ):
-            raise ValueError("the fitted matrix of the file does not agree with its factors")
+            raise ValueError(f"the fitted matrix of {owner} does not agree with its factors")
+    if len(items) and items.shape[1] != model._expected_columns():
+        raise ValueError(
+            f"{owner} has factors of {items.shape[1]} columns, but its parameters make "
+            f"{model._expected_columns()}"
+        )
 
 
 def _ascend(indptr: np.ndarray, indices: np.ndarray) -> bool:
@@ -191,6 +198,7 @@ def _restored_random_state(stored: dict[str, Any]) -> RandomStateLike:
     }
     try:
         bit_generator = bit_generators[state["bit_generator"]]()
+        _check_random_state(state, _plain(bit_generator.state))
         if kind == "generator":
             bit_generator.state = state
             return np.random.Generator(bit_generator)
@@ -199,6 +207,16 @@ def _restored_random_state(stored: dict[str, Any]) -> RandomStateLike:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError("the random_state of the file is damaged") from error
     return random_state
+
+
+def _check_random_state(stored: dict[str, Any], fresh: dict[str, Any]) -> None:
+    for name, value in fresh.items():
+        if isinstance(value, dict):
+            _check_random_state(stored[name], value)
+        elif isinstance(value, list) and len(stored[name]) != len(value):
+            raise ValueError(f"{name} has {len(stored[name])} numbers")
+        elif name in LAST_PLACES and not 0 <= stored[name] <= LAST_PLACES[name]:
+            raise ValueError(f"{name} is {stored[name]}")
 
 
 def _plain(value: Any) -> Any:

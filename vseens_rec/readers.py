@@ -10,8 +10,10 @@ import gzip
 import json
 import os
 import warnings
+import zlib
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import IO, Any, NamedTuple, TypeAlias
 
@@ -31,6 +33,7 @@ __all__ = [
     "read_pairs",
 ]
 
+SMALLEST_WEIGHT = float(np.finfo(np.float32).smallest_subnormal)
 # numbers of lines that a message lists
 MOST_LISTED = 5
 DELIMITERS = "\t,;|"
@@ -83,7 +86,8 @@ class _Numbering:
         """The ids by number: of integers if all of them are, else of objects."""
         names = list(self.numbers)
         if names and all(isinstance(name, int) for name in names):
-            return np.array(names, dtype=np.int64)
+            with suppress(OverflowError):
+                return np.array(names, dtype=np.int64)
         out = np.empty(len(names), dtype=object)
         out[:] = names
         return out
@@ -154,11 +158,14 @@ class _Malformed:
             )
 
 
-def _open(path: PathLike) -> IO[str]:
-    path = os.fspath(path)
-    if str(path).endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return open(path, encoding="utf-8-sig", newline="")
+@contextmanager
+def _open(path: PathLike) -> Iterator[IO[str]]:
+    opens: Any = gzip.open if str(path).endswith(".gz") else open
+    with opens(path, "rt", encoding="utf-8-sig", newline="") as file:
+        try:
+            yield file
+        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{path} is no whole file of UTF-8 text: {error}") from error
 
 
 def _words(path: PathLike) -> Iterator[tuple[int, list[str]]]:
@@ -266,7 +273,8 @@ def read_pairs(
                 weight = float(fields[2])
             except (TypeError, ValueError):
                 weight = float("nan")
-            if not 0 < weight < 3e38:
+            # as float32 has them
+            if not SMALLEST_WEIGHT <= weight < 3e38:
                 problems.report(number, f"the weight {fields[2]!r} is no finite number above 0")
                 continue
         pairs.add(fields[0], fields[1], weight)
@@ -434,7 +442,8 @@ def read_coco(paths: Paths) -> Annotations:
     Raises
     ------
     ValueError
-        A file is no such JSON, or an annotation names an image or a category that is not listed.
+        A file is no such JSON, an annotation names an image or a category that is not listed, or
+        a category has two names.
 
     Examples
     --------
@@ -458,7 +467,12 @@ def read_coco(paths: Paths) -> Annotations:
                 content = json.load(file)
                 for image in content["images"]:
                     images.number(int(image["id"]))
-                categories |= {int(one["id"]): str(one["name"]) for one in content["categories"]}
+                for one in content["categories"]:
+                    number, name = int(one["id"]), str(one["name"])
+                    if categories.setdefault(number, name) != name:
+                        raise ValueError(
+                            f"category {number} is {name!r}, and {categories[number]!r} before"
+                        )
                 found.append(
                     [
                         (int(one["image_id"]), int(one["category_id"]))

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation
-from ._native import Fork, effective_threads, limit_blas
+from ._native import Fork, bounded_threads, effective_threads, limit_blas
 from ._typing import Floats, IdListLike, IdsLike, LearnedFactors, MatrixLike, Ranking
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class FactorRecommender(MatrixFactorizationBase):
     def _liked(self, userids: int | NDArray[np.int64]) -> csr_matrix:
         """Return the rows of the fitted matrix, with ones for values."""
         indptr, indices, shape = self._memory(
-            "pass user_items=X[userid], or filter_already_liked_items=False"
+            "pass user_items=X[userid], or recommend with filter_already_liked_items=False and "
+            "recalculate_user=False"
         )
         if np.ndim(userids) == 0:
             row = indices[indptr[userids] : indptr[userids + 1]]
@@ -120,7 +121,7 @@ class FactorRecommender(MatrixFactorizationBase):
             Row numbers of images.
         user_items : sparse matrix of shape (1 or n, n_labels), optional
             The labels each image has already, one row for every id. Default: those it was fitted
-            with.
+            with, all of them with the value 1.
         N : int, default=10
             Length of the lists.
         filter_already_liked_items : bool, default=True
@@ -148,7 +149,8 @@ class FactorRecommender(MatrixFactorizationBase):
             An id or `N` is not an integer.
         ValueError
             `user_items` has the wrong shape, or is left out and the model was saved without the
-            fitted matrix; `N` is below 1; `items` is empty or given with `filter_items`.
+            fitted matrix; `N` is below 1; `items` is empty, has a label twice or is given with
+            `filter_items`.
 
         Examples
         --------
@@ -179,6 +181,8 @@ class FactorRecommender(MatrixFactorizationBase):
             if filter_items is not None and len(filter_items):
                 raise ValueError("give either items or filter_items, not both")
             items = _validation.check_item_list(items, n_labels, "items")
+            # implicit would leave out only one of them for the images that have the label
+            _validation.check_unique(items, "items")
         if filter_items is not None and len(filter_items):
             filter_items = _validation.check_item_list(filter_items, n_labels, "filter_items")
         else:
@@ -196,7 +200,7 @@ class FactorRecommender(MatrixFactorizationBase):
                 userid, user_items, min(N, n_labels), *arguments
             )
         if items is not None:
-            return ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
+            return _single(ids, scores)
         return _padded(ids, scores, N)
 
     def similar_items(
@@ -325,13 +329,15 @@ class FactorRecommender(MatrixFactorizationBase):
         )
 
     def _on_its_threads(self) -> "Self":
-        """Return the model, or in a fork that has lost its threads a copy that asks for one."""
+        """Return the model, or a copy that asks implicit for as many threads as there can be."""
+        # which also finds out whether there are threads to lose
         effective_threads(self.num_threads)
-        if not Fork.lost_threads:
+        threads = 1 if Fork.lost_threads else bounded_threads(self.num_threads)
+        if threads == self.num_threads:
             return self
-        single = copy(self)
-        single.num_threads = 1
-        return single
+        bounded = copy(self)
+        bounded.num_threads = threads
+        return bounded
 
     def _similar(
         self,
@@ -369,9 +375,16 @@ def _norms(factors: Floats) -> Floats:
     return norms
 
 
+def _single(ids: NDArray[Any], scores: NDArray[Any]) -> Ranking:
+    """Return ids and scores in 32 bits."""
+    # what is left out has the lowest score of 64 bits
+    with np.errstate(over="ignore"):
+        return ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
+
+
 def _padded(ids: NDArray[Any], scores: NDArray[Any], N: int, lowest: float = LOWEST) -> Ranking:
     """Blank out what was left out, which scores `lowest` or less, and add columns up to N."""
-    ids, scores = ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
+    ids, scores = _single(ids, scores)
     filtered = scores <= lowest
     ids[filtered], scores[filtered] = -1, -np.inf
     missing = N - ids.shape[-1]
@@ -388,7 +401,7 @@ def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: n
         return
     rows, values = np.atleast_2d(ids), np.atleast_2d(scores)
     # a label without images is similar to nothing, itself included
-    first = values.any(axis=1).astype(values.dtype)
+    first = ((values != 0) & np.isfinite(values)).any(axis=1).astype(values.dtype)
     found = rows == own[:, None]
     # what makes room is its old place, or the end of the list
     left_out = np.where(found.any(axis=1), found.argmax(axis=1) + 1, rows.shape[1])

@@ -115,8 +115,8 @@ class _SamplerObject:
         Parameters
         ----------
         user_factors : array-like of float of shape (n, n_factors)
-            Factors of the images; float32 in C order is read in place where its rows are multiples
-            of 64 bytes. The uniform and popularity samplers use its length only.
+            Factors of the images; float32 in C order is read in place where all rows start at
+            multiples of 64 bytes. The uniform and popularity samplers use its length only.
         size : int
             Labels to draw for a row, with replacement.
         exclude : sparse matrix of shape (n, n_labels), optional
@@ -213,6 +213,10 @@ class _FactorSampler(_SamplerObject):
         num_threads: int = 0,
     ):
         items = _validation.check_factors(item_factors, None, "item_factors")
+        if not len(items):
+            raise ValueError(
+                f"item_factors must have a row for every label, got an array of shape {items.shape}"
+            )
         self.rank_scale: float = _validation.check_positive(rank_scale, "rank_scale")
         self.n_labels: int
         self.n_labels, self._columns = items.shape
@@ -228,8 +232,8 @@ class _FactorSampler(_SamplerObject):
         Parameters
         ----------
         item_factors : array-like of float of shape (n_labels, n_factors)
-            Of the same shape as before. float32 in C order, whose rows are multiples of 64 bytes,
-            is read in place; the exact sampler then sees later changes of the array, too.
+            Of the same shape as before. float32 in C order, whose rows all start at multiples of
+            64 bytes, is read in place; the exact sampler then sees later changes of the array, too.
 
         Raises
         ------
@@ -267,7 +271,8 @@ class AdaptiveSampler(_FactorSampler):
     A rank r has probability proportional to ``exp(-r / (rank_scale * n_labels))``, a factor f one
     proportional to ``|v_f| sigma_f``, where v are the factors of the row and sigma the standard
     deviations over the labels; the label is the one at rank r of those sorted by factor f, from
-    the largest if ``v_f > 0``, from the smallest if ``v_f < 0`` (Eqs. 6 to 10 of the paper).
+    the largest if ``v_f > 0``, from the smallest if ``v_f < 0`` (Eqs. 6 to 10 of the paper). The
+    scale is one rank at least, and ranks beyond ten times the scale are never drawn.
 
     Parameters
     ----------
@@ -299,7 +304,8 @@ class AdaptiveSampler(_FactorSampler):
 class ExactSampler(_FactorSampler):
     """The law of ranks over the true ranking: what `AdaptiveSampler` approximates.
 
-    Every call scores and sorts all labels for every row.
+    Every call scores and sorts all labels for every row. The law has the least scale and the end
+    that it has there.
 
     Parameters
     ----------

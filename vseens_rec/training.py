@@ -25,6 +25,8 @@ FIRST_PAIRS = 256
 LARGEST_FACTOR = 1e5
 # below this a second thread costs more than it brings, and one thread gives the same bits
 MIN_PAIRS_PER_THREAD = 4096
+# as good as never, and still an integer of 64 bits
+MOST_PAIRS = 2.0**62
 COMPACTED_TOGETHER = 4096
 
 
@@ -201,7 +203,7 @@ class Trainer:
         self.sampler = self.new_sampler()
         # in pairs
         self.refresh_interval: int = max(
-            1, ceil(settings.refresh_interval * n_labels * log(n_labels))
+            1, ceil(min(settings.refresh_interval * n_labels * log(n_labels), MOST_PAIRS))
         )
         self.pairs_since_refresh: int | None = None
         self.rank_weights = settings.rank_weights(n_labels)
@@ -254,9 +256,9 @@ class Trainer:
                     self.seed,
                     threads_for(self.n_pairs, self.num_threads),
                 )
-            if settings.cosine:
-                for array in factors:
-                    array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
+        if settings.cosine:
+            for array in factors:
+                array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
         if settings.use_bias:
             self.user_factors[:, settings.factors] = 1.0
 

@@ -79,7 +79,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         lambda. Smaller is harder. None: ``1.2 * n_labels ** -0.2`` (.30 of 1,000 labels, .12 of
         100,000), since the labels that an image might have grow in number more slowly than all
         labels do; times ``(candidates / default) ** (2 / 3)`` where the highest of them is taken,
-        or where there is one; 1 at most.
+        or where there is one; 1 at most. The scale is one rank at least, and ranks beyond ten
+        times the scale are never drawn.
     refresh_interval : float, default=8.0
         How long the sorted labels are used before they are sorted anew, in units of
         ``n_labels * ln(n_labels)`` pairs; the paper's is 1.
@@ -133,7 +134,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         divided by ``1 + c / 4``, where a step along a slope of 1 moves the difference by c, and a
         step on the hinge ends at the margin. None: wherever a step has one positive and one
         negative. It has no meaning for lists (``"softmax"``, ``"sgns"``, `share_candidates`,
-        several negatives at once) nor for ``compat="released"``.
+        several negatives at once, as ``"group"`` may have) nor for ``compat="released"``.
     user_learning_rate_multiplier : float, default=8.0
         How many times larger the steps of the images are: an image has few positives, a label has
         those of many images.
@@ -173,10 +174,10 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Hold out one label of some images, watch how it ranks after every epoch, stop when that
         no longer improves, and return to the factors that were best. The training never sees the
         labels held out; `recommend` filters them like the others. They are chosen by hashes of
-        the images' labels, so a warm start holds out the same; a training before it without
-        `early_stopping` has seen them.
+        the images' labels, so a warm start holds out the same, on more images too; a training
+        before it without `early_stopping` has seen them.
     validation_fraction : float, default=0.1
-        Share of the images with two labels or more that give one to `early_stopping`.
+        About the share of the images with two labels or more that give one to `early_stopping`.
     n_iter_no_change : int, default=10
         Epochs without an improvement after which `early_stopping` stops.
     tol : float, default=1e-4
@@ -192,8 +193,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     dtype : {np.float32, np.float64}, default=np.float32
         Type of the learned factors. Training computes in float32.
     num_threads : int, default=0
-        Upper limit of the threads in `fit` and in batches of recommendations; 0: all processors
-        of the process. Small data is trained by one.
+        Upper limit of the threads in `fit` and in batches of recommendations, of which there are
+        never more than four a processor; 0: all processors of the process. Small data is trained
+        by one.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the initial factors and the draws. One seed and one thread give the same bits. With
         more threads the random numbers are the same, but the updates race (Hogwild).
@@ -208,7 +210,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         One value an epoch: ``loss`` (mean of a positive), ``violations`` (share of positives
         whose negative scored within the margin of the hinge, or, with other losses, higher),
         ``trials`` (mean number of candidates drawn for a positive) and ``seconds``; with
-        `early_stopping` also ``validation``, the measure it watches.
+        `early_stopping` also ``validation``, the measure it watches, and with
+        ``group_size="auto"`` also ``group_size``, the number that was kept.
     n_iter_ : int
         Number of finished epochs, those before a warm start included.
     best_iteration_ : int
@@ -496,6 +499,11 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         if show_progress is None:
             caller = sys._getframe(1).f_globals.get("__name__") or ""
             show_progress = caller.partition(".")[0] not in ("sklearn", "joblib")
+        if callback is not None and not callable(callback):
+            raise TypeError(
+                f"callback must be a function of epoch, seconds, correct and skipped, got "
+                f"{callback!r}"
+            )
         if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
             raise TypeError(
                 f"checkpoint must be a vseens_rec.Checkpoint, got {checkpoint!r}: use "
@@ -546,7 +554,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             initial = (users, items)
         trainer = Trainer(train, settings, seed, threads, initial)
         if continues:
-            trainer.continue_history(self.history_, self.n_iter_)
+            # factors set by hand have no epochs
+            trainer.continue_history(self._history(), getattr(self, "n_iter_", 0))
         started, done, resumable = trainer.epochs, 0, None
         if checkpoint is not None:
             resumable = Resumable(checkpoint, self, matrix, trainer, monitor)
@@ -795,7 +804,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         return held_out_metrics(self, X, y, ["ndcg@10"])["ndcg@10"]
 
     def factors_of(self, matrix: csr_matrix, rows: NDArray[np.integer[Any]]) -> Floats:
-        """Return the factors of some rows of a matrix: learned, if it is the matrix of the fit.
+        """Return the factors of some rows of a matrix: learned, if the fit was on these pairs.
 
         `score` and `vseens_rec.metrics.ranking_scorer` ask this of a model.
 
@@ -809,7 +818,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Returns
         -------
         ndarray of shape (len(rows), factors + use_bias)
-            The learned factors, or those of `transform` for any other matrix.
+            The learned factors, or those of `transform` for a matrix with other pairs. The values
+            are not compared, as a model does not keep them.
 
         Examples
         --------
@@ -845,7 +855,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 f"{len(self.item_factors)}"
             )
         folded = self._folder().users(matrix, effective_threads(self.num_threads))
-        return folded.astype(self.dtype, copy=False)
+        return folded.astype(self.item_factors.dtype, copy=False)
 
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
@@ -859,11 +869,16 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 settings,
                 padded(self.item_factors, copy=True),
                 settings.make_sampler(len(self.item_factors), self._label_counts),
-                last_group_size(settings, self.history_),
+                last_group_size(settings, self._history()),
                 effective_threads(self.num_threads),
             )
             _folders[self] = folder
         return folder
+
+    def _history(self) -> History:
+        """Return what the epochs recorded, nothing of factors that were set by hand."""
+        history: History = getattr(self, "history_", {})
+        return history
 
     def _expected_columns(self) -> int:
         """Count the columns of factors that the parameters make."""
@@ -1068,7 +1083,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     def _fold_in_labels(
         self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
     ) -> Floats:
-        trials = self.history_["trials"]
+        trials = self._history().get("trials")
         folded = self._folder().items(
             item_users,
             ids,
@@ -1077,7 +1092,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             trials[-1] if trials else 1.0,
             effective_threads(self.num_threads),
         )
-        return folded[:, : users.shape[1]].astype(self.dtype)
+        return folded[:, : users.shape[1]].astype(self.item_factors.dtype)
 
     def save(self, file: PathLike | BinaryFile, *, fitted_matrix: bool = True) -> None:
         """Save the model in a file that `load` reads, replacing it only when it is whole.
