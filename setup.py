@@ -79,13 +79,14 @@ class BuildExtension(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args = common + openmp
             extension.extra_link_args = openmp_link
-        wanted = os.environ.get("VSEENS_REC_INSTRUCTION_SETS")
-        wanted = INSTRUCTION_SETS[kind] if wanted is None else wanted.split(",")
+        wanted = wanted_instruction_sets(kind)
         kept = []
         for extension in self.extensions:
             name = extension.name.rpartition("_")[2]
             flags = INSTRUCTION_SETS[kind].get(name, [])
             if flags and not (name in wanted and IS_X86 and self.compiles(EMPTY_PROBE, flags)):
+                if name in wanted:
+                    print(f"{name} is not known to this compiler: left out", file=sys.stderr)
                 continue
             extension.extra_compile_args = extension.extra_compile_args + flags
             kept.append(extension)
@@ -117,6 +118,20 @@ class BuildExtension(build_ext):
             except (CompileError, LinkError):
                 return False
         return True
+
+
+def wanted_instruction_sets(kind):
+    known = INSTRUCTION_SETS[kind]
+    wanted = os.environ.get("VSEENS_REC_INSTRUCTION_SETS")
+    if wanted is None:
+        return set(known) if IS_X86 else set()
+    names = {name.strip() for name in wanted.split(",")} - {"", "plain"}
+    if not names <= set(known):
+        raise SystemExit(
+            f"VSEENS_REC_INSTRUCTION_SETS={wanted!r} names sets that there are not: use some of "
+            f"{', '.join(known)}, or nothing for the plain kernel alone"
+        )
+    return names
 
 
 def sources_of(name):

@@ -248,7 +248,8 @@ cdef inline void step_list(
         scratch.slopes, &counts.loss,
     )
     for j in range(1, n_negatives):
-        if not scratch.scores[j] <= highest:
+        # a score that is not a number is taken, and stays
+        if highest == highest and not scratch.scores[j] <= highest:
             highest = scratch.scores[j]
     memset(scratch.gradient, 0, task.stride * sizeof(float))
     for i in range(n_positives):
@@ -639,7 +640,7 @@ def train(
     cdef Counts counts
     cdef int64_t n_rows = rows.shape[0], rows_at_once, n_chunks, chunk
     cdef int thread
-    cdef Scratch* scratch
+    cdef Scratch** scratch
     if n_rows == 0:
         return dict.fromkeys(COUNTS, 0)
     memset(&task, 0, sizeof(Task))
@@ -711,7 +712,7 @@ def train(
     with nogil, parallel(num_threads=n_threads):
         for chunk in prange(n_chunks, schedule="dynamic", chunksize=1):
             train_rows(
-                &task, &scratch[threadid()], chunk * rows_at_once,
+                &task, scratch[threadid()], chunk * rows_at_once,
                 min(n_rows, (chunk + 1) * rows_at_once),
             )
     memset(&counts, 0, sizeof(Counts))
@@ -743,7 +744,8 @@ def train(
 
 
 def fold_label(
-    float[::1] out not None,
+    float[::1] factors not None,
+    float[::1] sum_of_sweeps not None,
     const float[:, ::1] user_factors not None,
     const int32_t[::1] images not None,
     const double[::1] others not None,
@@ -752,26 +754,32 @@ def fold_label(
     *,
     int loss, double margin, double temperature, double learning_rate,
     double regularization_positive, double regularization_negative, double negative_weight,
-    bint cosine
+    int first_summed, bint cosine
 ):
     """Learn the factors of one label from given comparisons, the factors of images fixed.
 
-    out : INOUT (stride,), padded and aligned; in the end the mean after each of the later sweeps
+    factors : INOUT (stride,), padded and aligned
+    sum_of_sweeps : INOUT (stride,), padded and aligned; what the factors are after each sweep from
+        first_summed on is added to it
     user_factors : IN, padded and aligned
     images, others, gates : IN, one value a comparison: the image, the score of the label compared
         with, and what the label's own score has to reach to count as its negative; not a
         number where the label is the positive
     starts : IN, the first comparison of every sweep, and the number of all
-    negative_weight : of the comparisons in which the label is the negative
+    negative_weight : how many comparisons each stands for in which the label is the negative: so
+        many steps of about that size are taken in turn, while the score reaches the gate, since
+        one that is many times as long overshoots
     """
     cdef Loss settings
     cdef Py_ssize_t stride = user_factors.shape[1], sweeps = starts.shape[0] - 1, sweep, t
+    cdef int turns = max(1, <int> round(negative_weight)), turn
+    cdef double weight = negative_weight / turns
     cdef const float* user
-    cdef float* label = &out[0]
-    cdef float[:, ::1] mean = aligned_rows(1, stride)
-    cdef double score, slope, decay, kept = 0
-    cdef LossSum sum
-    sum.total, sum.factor = 0.0, 1.0
+    cdef float* label = &factors[0]
+    cdef double score, slope, of_other
+    # nobody asks for the loss
+    cdef LossSum loss_sum
+    loss_sum.total, loss_sum.factor = 0.0, 1.0
     require_alignment(label)
     require_alignment(&user_factors[0, 0])
     cdef float[::1] learns = aligned_row(np.ones(stride, dtype=np.float32))
@@ -782,28 +790,36 @@ def fold_label(
         for sweep in range(sweeps):
             for t in range(starts[sweep], starts[sweep + 1]):
                 user = &user_factors[images[t], 0]
-                score = vr_dot(label, user, stride)
-                if gates[t] == gates[t]:
+                if gates[t] != gates[t]:
+                    score = vr_dot(label, user, stride)
+                    list_losses(
+                        &settings, &score, 1, &others[t], 1, NULL, &slope, &of_other, &loss_sum)
+                    step_label(
+                        label, user, &learns[0], learning_rate * slope,
+                        learning_rate * regularization_positive, stride, cosine,
+                    )
+                    continue
+                for turn in range(turns):
+                    score = vr_dot(label, user, stride)
                     if score < gates[t]:
-                        continue
-                    list_losses(&settings, &others[t], 1, &score, 1, NULL, &decay, &slope, &sum)
-                    slope *= -negative_weight
-                    decay = regularization_negative * negative_weight
-                else:
-                    list_losses(&settings, &score, 1, &others[t], 1, NULL, &slope, &decay, &sum)
-                    decay = regularization_positive
-                vr_add_masked(
-                    label, user, &learns[0], <float> (learning_rate * slope),
-                    <float> min(0.5, learning_rate * decay), stride,
-                )
-                if cosine:
-                    normalise(label, <uint32_t> stride)
-            if 2 * sweep >= sweeps - 1:
-                vr_add_masked(&mean[0, 0], label, &learns[0], 1, 0, stride)
-                kept += 1
-        vr_add_masked(label, &mean[0, 0], &learns[0], <float> (1 / kept), 1, stride)
-        if cosine:
-            normalise(label, <uint32_t> stride)
+                        break
+                    list_losses(
+                        &settings, &others[t], 1, &score, 1, NULL, &of_other, &slope, &loss_sum)
+                    step_label(
+                        label, user, &learns[0], -learning_rate * weight * slope,
+                        learning_rate * weight * regularization_negative, stride, cosine,
+                    )
+            if sweep >= first_summed:
+                vr_add_masked(&sum_of_sweeps[0], label, &learns[0], 1, 0, stride)
+
+
+cdef void step_label(
+    float* label, const float* user, const float* learns, double step, double decay,
+    Py_ssize_t stride, bint cosine
+) noexcept nogil:
+    vr_add_masked(label, user, learns, <float> step, <float> min(0.5, decay), stride)
+    if cosine:
+        normalise(label, <uint32_t> stride)
 
 
 def score_pairs(

@@ -113,8 +113,8 @@ cdef inline void list_losses(
                 slopes[j] += correction[j]
         highest = slopes[0]
         for j in range(1, m):
-            # also true where a score is not a number
-            if not slopes[j] <= highest:
+            # a score that is not a number is taken, and stays
+            if highest == highest and not slopes[j] <= highest:
                 highest = slopes[j]
         for j in range(m):
             slopes[j] -= highest

@@ -60,7 +60,7 @@ cdef class Sampler:
         self.proposal.n_labels = n_labels
         self.proposal.columns = columns
         self.proposal.variance = variance
-        self.proposal.stride = (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
+        self.proposal.stride = padded_width(columns)
         self.law, self.law_probability, self.table = law, law_probability, table
         if law is not None:
             law_view = law
@@ -126,13 +126,13 @@ cdef class Sampler:
         """
         require_alignment(&users[0, 0])
         cdef int64_t n_rows = users.shape[0], row
-        cdef Scratch* scratch = allocate_all(n_threads, &self.proposal, 1, False)
+        cdef Scratch** scratch = allocate_all(n_threads, &self.proposal, 1, False)
         cdef bint verify = indptr is not None
         cdef int64_t size = out.shape[1]
         with nogil, parallel(num_threads=n_threads):
             for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
                 draw_row(
-                    &self.proposal, &scratch[threadid()], &users[row, 0], &out[row, 0], size,
+                    &self.proposal, scratch[threadid()], &users[row, 0], &out[row, 0], size,
                     verify, &indices[indptr[row]] if verify and indptr[row + 1] > indptr[row]
                     else NULL,
                     <uint32_t> (indptr[row + 1] - indptr[row]) if verify else 0,
@@ -147,7 +147,7 @@ cdef class Sampler:
         """Write the law that draw() follows, for every row of users, to out (n, n_labels)."""
         require_alignment(&users[0, 0])
         cdef int64_t n_rows = users.shape[0], row
-        cdef Scratch* scratch = allocate_all(n_threads, &self.proposal, 1, False)
+        cdef Scratch** scratch = allocate_all(n_threads, &self.proposal, 1, False)
         cdef bint verify = indptr is not None
         with nogil, parallel(num_threads=n_threads):
             for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):

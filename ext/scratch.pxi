@@ -137,35 +137,42 @@ cdef size_t lay_out(
     return address
 
 
-cdef bint allocate(
-    Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense
+# begins on a line, so that no line holds what two threads write
+cdef Scratch* allocate(
+    const Proposal* proposal, uint32_t candidates, bint dense
 ) noexcept nogil:
-    memset(scratch, 0, sizeof(Scratch))
-    # one line more, to begin on one
-    scratch.memory = calloc(lay_out(scratch, proposal, candidates, dense, 64), 1)
-    if scratch.memory == NULL:
-        return False
-    lay_out(scratch, proposal, candidates, dense, in_lines(<size_t> scratch.memory))
+    cdef Scratch measured
+    cdef size_t header = in_lines(sizeof(Scratch))
+    cdef void* memory = calloc(lay_out(&measured, proposal, candidates, dense, header + 64), 1)
+    if memory == NULL:
+        return NULL
+    cdef Scratch* scratch = <Scratch*> in_lines(<size_t> memory)
+    scratch.memory = memory
+    lay_out(scratch, proposal, candidates, dense, <size_t> scratch + header)
     scratch.counts.loss.factor = 1.0
-    return True
+    return scratch
 
 
-cdef void release(Scratch* scratch, int n) noexcept nogil:
+cdef void release(Scratch** scratch, int n) noexcept nogil:
     cdef int i
     if scratch != NULL:
         for i in range(n):
-            free(scratch[i].memory)
+            if scratch[i] != NULL:
+                free(scratch[i].memory)
         free(scratch)
 
 
-cdef Scratch* allocate_all(
+# one for every thread
+cdef Scratch** allocate_all(
     int n_threads, const Proposal* proposal, uint32_t candidates, bint dense
 ) except NULL:
-    cdef Scratch* scratch = <Scratch*> calloc(n_threads, sizeof(Scratch))
+    cdef Scratch** scratch = <Scratch**> calloc(n_threads, sizeof(Scratch*))
     cdef int i
     cdef bint complete = scratch != NULL
     for i in range(n_threads):
-        complete = complete and allocate(&scratch[i], proposal, candidates, dense)
+        if complete:
+            scratch[i] = allocate(proposal, candidates, dense)
+            complete = scratch[i] != NULL
     if not complete:
         release(scratch, n_threads)
         raise MemoryError("no memory for the buffers of the sampler")
@@ -185,7 +192,7 @@ cdef float[::1] aligned_row(const float[::1] values):
     return row
 
 
-def padded_width(int columns):
+cpdef int padded_width(int columns) noexcept:
     """Floats in a padded row of so many columns."""
     return (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from implicit.evaluation import ranking_metrics_at_k
+from implicit.recommender_base import ModelFitError
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -193,6 +194,8 @@ REFUSED = [
     ({"selection": "violator", "loss": "sgns"}, "loss='hinge'"),
     ({"selection": "violator", "loss": "hinge", "candidates": 4}, "max_trials"),
     ({"max_trials": 5}, "belongs to selection='violator'"),
+    ({"group_size": 3}, "group_size=3 belongs to selection='group'"),
+    ({"group_size": "auto", "candidates": 4}, "group_size='auto' belongs to selection='group'"),
     ({"damped_steps": True, "loss": "sgns"}, "one positive and one negative.*loss='sgns'"),
     ({"damped_steps": True, "share_candidates": True}, "share_candidates=True: use damped_steps="),
     ({"damped_steps": True, "compat": "released"}, "compat='released': use damped_steps=None"),
@@ -226,8 +229,8 @@ def test_every_other_combination_runs(annotations, loss, selection, positive_sam
     for sampler in ("adaptive", "uniform", "popularity", "exact"):
         model = VSEens(
             factors=4, iterations=2, sampler=sampler, loss=loss, selection=selection,
-            candidates=1 if selection == "violator" else 4, group_size=2,
-            positive_sampling=positive_sampling, use_bias=use_bias, random_state=0,
+            candidates=1 if selection == "violator" else 4, positive_sampling=positive_sampling,
+            group_size=2 if selection == "group" else 1, use_bias=use_bias, random_state=0,
             learning_rate=0.01, share_candidates=selection == "group", regularization_user=0.1,
             regularization_positive=0.0, regularization_negative=0.2,
         ).fit(annotations, show_progress=False)  # fmt: skip
@@ -235,6 +238,35 @@ def test_every_other_combination_runs(annotations, loss, selection, positive_sam
         assert np.isfinite(model.history_["loss"]).all()
         assert min(model.history_["trials"]) >= (0.1 if model.share_candidates else 1)
         assert len(model.recommend(0)[0]) == 10
+
+
+def test_more_trials_than_labels_are_no_more_than_all_of_them(annotations):
+    models = [
+        WARP(
+            factors=4, iterations=2, max_trials=max_trials, learning_rate=0.02, num_threads=1,
+            random_state=0,
+        ).fit(annotations, show_progress=False)
+        for max_trials in (None, 10**6)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(models[0].item_factors, models[1].item_factors)
+    assert models[0].history_["trials"] == models[1].history_["trials"]
+
+
+def test_the_exact_sampler_has_no_interval(annotations):
+    models = [
+        VSEens(
+            factors=4, iterations=2, sampler="exact", refresh_interval=interval, num_threads=1,
+            random_state=0,
+        ).fit(annotations, show_progress=False)
+        for interval in (0, 8)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(models[0].item_factors, models[1].item_factors)
+
+
+def test_a_temperature_whose_square_is_zero(annotations):
+    model = VSEens(factors=4, iterations=0, loss="softmax", temperature=1e-170, random_state=0)
+    with pytest.raises(ModelFitError, match="no longer finite"):
+        model.fit(annotations, show_progress=False)
 
 
 def test_separate_penalties(annotations):

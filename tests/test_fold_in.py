@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from vseens_rec import BPR, DNS, WARP, Popularity, VSEens, fold_in
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.sampling import padded
 from vseens_rec.updates import grown, with_columns, with_rows
 
 MODELS = {
@@ -221,6 +222,77 @@ def test_a_label_depends_on_its_images_alone(name, annotations):
         model.recalculate_item([119, 3], columns[[119, 3]]), together[[2, 0]]
     )
     assert not model.recalculate_item(0, csr_matrix((1, 400))).any()
+
+
+def sizes_of_labels(model, columns, ids):
+    return np.linalg.norm(model.recalculate_item(ids, columns[ids]), axis=1).mean()
+
+
+@pytest.mark.parametrize("name", ["adaptive", "warp"])
+def test_folded_labels_are_as_large_as_learned_ones(name, annotations):
+    model, ids = fit(MODELS[name], annotations), np.arange(40)
+    learned = np.linalg.norm(model.item_factors[ids], axis=1).mean()
+    assert 0.7 < sizes_of_labels(model, annotations.T.tocsr(), ids) / learned < 1.4
+
+
+def test_images_without_labels_do_not_change_the_steps_of_a_label(annotations):
+    model, ids = fit(MODELS["adaptive"], annotations), np.arange(20)
+    before = sizes_of_labels(model, annotations.T.tocsr(), ids)
+    model.partial_fit_users([20_000], annotations[[0]])
+    columns = with_rows(annotations, np.array([20_000]), annotations[[0]]).T.tocsr()
+    assert 0.85 < sizes_of_labels(model, columns, ids) / before < 1.15
+
+
+def test_labels_with_many_images_are_computed_piece_by_piece(annotations, monkeypatch):
+    model, ids = fit(MODELS["adaptive"], annotations), np.arange(20)
+    columns = annotations.T.tocsr()
+    whole = model.recalculate_item(ids, columns[ids])
+    monkeypatch.setattr(fold_in, "SCORES_AT_ONCE", 1)
+    pieces = model.recalculate_item(ids, columns[ids])
+    lengths = np.linalg.norm(whole, axis=1) * np.linalg.norm(pieces, axis=1)
+    assert (np.einsum("ij,ij->i", whole, pieces) > 0.9 * lengths).all()
+
+
+def comparisons_of(model, matrix):
+    generator = np.random.default_rng(0)
+    return fold_in._Comparisons(
+        model._folder(), padded(model.user_factors), matrix, generator, num_threads=1
+    )
+
+
+def test_a_label_is_compared_with_what_the_selection_takes(annotations):
+    images = np.arange(50, dtype=np.int32)
+    highest = []
+    for candidates in (2, 20):
+        model = fit(DNS(factors=12, iterations=20), annotations, candidates=candidates)
+        terms = comparisons_of(model, annotations).as_positive(images, 3, 10)
+        assert np.isnan(terms.gates).all()
+        highest.append(terms.others.mean())
+    assert highest[1] > highest[0] + 0.2
+
+
+@pytest.mark.parametrize("group_size", [2, 6])
+def test_every_candidate_is_a_negative_if_all_are_kept(group_size, annotations):
+    model = fit(
+        VSEens(factors=12, iterations=5, sampler="uniform", selection="group", candidates=6),
+        annotations,
+        group_size=group_size,
+    )
+    images_of_pairs = np.repeat(np.arange(400, dtype=np.int32), np.diff(annotations.indptr))
+    terms = comparisons_of(model, annotations).as_negative(
+        annotations.T.tocsr()[3].indices, 3, images_of_pairs, 100, 2
+    )
+    assert len(terms.gates) > 100
+    assert (terms.gates == -np.inf).all() == (group_size == 6)
+
+
+def test_how_often_a_label_is_drawn(annotations):
+    """For each positive a candidate, or as many as it took to a violator."""
+    violator = VSEens(factors=12, iterations=2, sampler="uniform", selection="violator")
+    for model, expected in ((MODELS["softmax"], 5), (violator, 9)):
+        model = fit(model, annotations)
+        n, weight = model._folder()._negatives_of(3, annotations, 9.0, 1.0)
+        assert n * weight == pytest.approx(expected * annotations.nnz / 120)
 
 
 def test_partial_fit_users_grows_the_model(annotations):

@@ -279,3 +279,9 @@ def test_a_large_power_of_popularity_stays_finite():
     assert PopularitySampler([2, 0], exponent=0).probability(np.ones((1, 1))).tolist() == [
         [0.5] * 2
     ]
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_a_scale_beyond_all_ranks(released):
+    law = rank_law(1000, 1e306, released)
+    np.testing.assert_allclose(law, np.full(1000, 1e-3))

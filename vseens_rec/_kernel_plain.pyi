@@ -149,7 +149,8 @@ def multiply_pairs(
     n_threads: int,
 ) -> None: ...
 def fold_label(
-    out: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    sum_of_sweeps: NDArray[np.float32],
     user_factors: NDArray[np.float32],
     images: NDArray[np.int32],
     others: NDArray[np.float64],
@@ -163,6 +164,7 @@ def fold_label(
     regularization_positive: float,
     regularization_negative: float,
     negative_weight: float,
+    first_summed: int,
     cosine: bool,
 ) -> None: ...
 def score_pairs(

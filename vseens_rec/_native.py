@@ -69,6 +69,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=Fork.in_child)
 
 
+# below this a second thread costs more than it brings, and one thread gives the same bits
+MIN_PAIRS_PER_THREAD = 4096
 # more only wait for each other
 MOST_THREADS_PER_PROCESSOR = 4
 
@@ -92,6 +94,11 @@ def effective_threads(num_threads: int) -> int:
     num_threads = bounded_threads(num_threads)
     Fork.had_threads = Fork.had_threads or num_threads > 1
     return num_threads
+
+
+def threads_for(n_pairs: int, num_threads: int) -> int:
+    """Limit the threads to what the work is worth."""
+    return max(1, min(num_threads, n_pairs // MIN_PAIRS_PER_THREAD))
 
 
 _blas: ThreadpoolController | None = None

@@ -120,12 +120,17 @@ def check_combination(settings: "Settings") -> None:
             f"max_trials={settings.max_trials} belongs to selection='violator', got selection="
             f"{selection!r}: use candidates there"
         )
+    if selection != "group" and settings.group_size != 1:
+        raise ValueError(
+            f"group_size={settings.group_size!r} belongs to selection='group', got selection="
+            f"{selection!r}: use selection='group', or group_size=1"
+        )
     if selection in ("hardest", "group") and candidates < 2:
         raise ValueError(
             f"selection={selection!r} chooses among candidates, got candidates={candidates}: use "
             "2 or more, or selection='first'"
         )
-    if selection == "group" and settings.group_size != "auto" and settings.group_size > candidates:
+    if settings.group_size != "auto" and settings.group_size > candidates:
         raise ValueError(f"group_size={settings.group_size} is more than candidates={candidates}")
     if settings.corrected and (settings.loss != "softmax" or selection != "first"):
         raise ValueError(

@@ -8,12 +8,12 @@ from implicit.recommender_base import ModelFitError
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ._native import kernel
+from ._native import kernel, threads_for
 from ._typing import Floats
 from .hashing import first_of_equal_rows
 from .sampling import count_labels, padded, popularity_weights
 from .steps import choose_steps
-from .training import CallSize, Settings, threads_for
+from .training import CallSize, Settings
 
 # passes over the labels of an image, more for those with few labels up to so many steps; the result
 # is the mean after each of the later half
@@ -21,9 +21,11 @@ SWEEPS = 6
 LEAST_STEPS = 96
 # passes over the images of a label, and the mean in the same way
 LABEL_SWEEPS = 40
+# scores that are drawn and kept at once for a label, if one pass takes no more
+SCORES_AT_ONCE = 1 << 22
 # comparisons in a pass in which a label is the negative: where it would be more often, each of
 # these has more weight
-MOST_NEGATIVES = 2000
+MOST_NEGATIVES = 10_000
 # rows computed at once: no more memory than that beside the result
 MOST_ROWS = 1 << 16
 # draws whose rank is looked up to know how hard a sampler's negatives are
@@ -89,8 +91,10 @@ class FoldIn:
         """Compute the padded factors of labels from the images that have them.
 
         A label is compared as in the training: as the positive of each of its images, with labels
-        that the sampler draws for the image; and as the negative of other images, as often as the
-        sampler would draw it if it were among the labels.
+        that the sampler draws and the selection takes for the image; and as the negative of other
+        images, as often as the sampler would draw it if it were among the labels. For the violator
+        selection, the highest of the mean number of trials stands for the violator, and the WARP
+        loss has the weight of the rank that so many trials estimate.
 
         Parameters
         ----------
@@ -103,13 +107,19 @@ class FoldIn:
         known : csr_matrix of shape (n_images, n_labels)
             The labels that images have, as in the training.
         trials : float
-            Mean number of labels drawn for a positive, as the last epoch counted.
+            Mean number of labels that the violator selection draws for a positive, as the last
+            epoch counted.
         num_threads : int
             Upper limit of the threads that draw.
         """
         out = kernel.aligned_rows(item_users.shape[0], self.item_factors.shape[1])
-        norms = np.einsum("ij,ij->i", user_factors, user_factors, dtype=np.float64)
-        rate = self.steps.size * self.steps.variance / max(norms.mean(), 1e-30)
+        trained = user_factors[np.diff(known.indptr) > 0]
+        squares = np.einsum("ij,ij->", trained, trained, dtype=np.float64)
+        rate = self.steps.size * self.steps.variance / max(squares / max(1, len(trained)), 1e-30)
+        weight_of_ranks = 1.0
+        if self.rank_weights is not None:
+            n_labels = len(self.rank_weights)
+            weight_of_ranks = self.rank_weights[int((n_labels - 1) / max(1.0, trials))]
         images_of_pairs = np.repeat(
             np.arange(known.shape[0], dtype=np.int32), np.diff(known.indptr)
         )
@@ -126,27 +136,39 @@ class FoldIn:
                 continue
             generator = np.random.default_rng([SEED, *images.tolist()])
             negatives, weight = self._negatives_of(len(images), known, trials, mean_rank)
-            comparisons = _Comparisons(self, user_factors, known, generator, num_threads)
-            positive = comparisons.as_positive(images, itemid)
-            negative = comparisons.as_negative(images, itemid, images_of_pairs, negatives)
-            sweep = np.concatenate([positive.sweep, negative.sweep])
-            order = np.lexsort((generator.random(len(sweep)), sweep))
-            kernel.fold_label(
-                out[place],
-                user_factors,
-                np.concatenate([positive.images, negative.images])[order],
-                np.concatenate([positive.others, negative.others])[order],
-                np.concatenate([positive.gates, negative.gates])[order],
-                np.searchsorted(sweep[order], np.arange(LABEL_SWEEPS + 1)),
-                loss=kernel.LOSSES[self.settings.loss],
-                margin=self.settings.margin,
-                temperature=self.settings.temperature,
-                learning_rate=rate,
-                regularization_positive=self.settings.regularization_positive,
-                regularization_negative=self.settings.regularization_negative,
-                negative_weight=weight,
-                cosine=self.settings.cosine,
-            )
+            comparisons = _Comparisons(self, user_factors, known, generator, num_threads, trials)
+            scores_of_a_sweep = (len(images) + negatives) * (1 + self.settings.candidates)
+            at_once = min(LABEL_SWEEPS, max(1, SCORES_AT_ONCE // scores_of_a_sweep))
+            total = kernel.aligned_rows(1, out.shape[1])[0]
+            for first in range(0, LABEL_SWEEPS, at_once):
+                sweeps = min(at_once, LABEL_SWEEPS - first)
+                positive = comparisons.as_positive(images, itemid, sweeps)
+                negative = comparisons.as_negative(
+                    images, itemid, images_of_pairs, negatives, sweeps
+                )
+                sweep = np.concatenate([positive.sweep, negative.sweep])
+                order = np.lexsort((generator.random(len(sweep)), sweep))
+                kernel.fold_label(
+                    out[place],
+                    total,
+                    user_factors,
+                    np.concatenate([positive.images, negative.images])[order],
+                    np.concatenate([positive.others, negative.others])[order],
+                    np.concatenate([positive.gates, negative.gates])[order],
+                    np.searchsorted(sweep[order], np.arange(sweeps + 1)),
+                    loss=kernel.LOSSES[self.settings.loss],
+                    margin=self.settings.margin,
+                    temperature=self.settings.temperature,
+                    learning_rate=rate * weight_of_ranks,
+                    regularization_positive=self.settings.regularization_positive / weight_of_ranks,
+                    regularization_negative=self.settings.regularization_negative / weight_of_ranks,
+                    negative_weight=weight,
+                    first_summed=max(0, LABEL_SWEEPS // 2 - first),
+                    cosine=self.settings.cosine,
+                )
+            out[place] = total / (LABEL_SWEEPS - LABEL_SWEEPS // 2)
+            if self.settings.cosine:
+                out[place] /= max(np.linalg.norm(out[place]), 1e-30)
         return out
 
     def _negatives_of(
@@ -164,8 +186,7 @@ class FoldIn:
             counts = np.append(count_labels(known.indices, n_labels), n_images)
             weights = popularity_weights(counts, settings.popularity_exponent)
             share = weights[-1] / max(weights[:-1].sum(), 1e-30)
-        if settings.share_candidates:
-            # each is compared with every positive that shares it
+        if settings.selection != "violator":
             trials = settings.candidates
         expected = known.nnz * max(1.0, trials) * share
         drawn = max(1, min(MOST_NEGATIVES, round(expected)))
@@ -174,7 +195,7 @@ class FoldIn:
     def users(
         self, user_items: csr_matrix, num_threads: int, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Compute the factors of rows; those of rows with no label or every label stay zero.
+        """Compute the factors of rows; with nothing to compare they are zero, but for the bias.
 
         Parameters
         ----------
@@ -284,9 +305,10 @@ class _Comparisons:
         known: csr_matrix,
         generator: np.random.Generator,
         num_threads: int,
+        trials: float = 1.0,
     ):
         self.folder, self.user_factors, self.known = folder, user_factors, known
-        self.generator, self.num_threads = generator, num_threads
+        self.generator, self.num_threads, self.trials = generator, num_threads, trials
 
     def draw(self, images: NDArray[np.int32], size: int) -> NDArray[np.int32]:
         """Draw negatives for images; -1 for those that have every label."""
@@ -331,14 +353,31 @@ class _Comparisons:
             ranks.append((scores >= scores[label]).sum())
         return float(np.mean(ranks))
 
-    def as_positive(self, images: NDArray[np.int32], itemid: int) -> _Terms:
-        """Compare with a negative for each image and pass."""
-        drawn = self.draw(images, LABEL_SWEEPS)
-        usable = (drawn >= 0) & (drawn != itemid)
-        sweep = np.broadcast_to(np.arange(LABEL_SWEEPS), drawn.shape)[usable]
-        repeated = np.broadcast_to(images[:, None], drawn.shape)[usable]
-        scores = self.scores(images, drawn)[usable]
-        return _Terms(sweep, repeated, scores, np.full(len(sweep), np.nan))
+    @property
+    def n_chosen(self) -> int:
+        """How many of the candidates become negatives where the highest do, else 0."""
+        selection = self.folder.settings.selection
+        return {"hardest": 1, "group": self.folder.group_size}.get(selection, 0)
+
+    def as_positive(self, images: NDArray[np.int32], itemid: int, sweeps: int) -> _Terms:
+        """Compare with a negative for each image and pass, one of those that are chosen."""
+        chosen = self.n_chosen
+        candidates = self.folder.settings.candidates if chosen else 1
+        if self.folder.settings.selection == "violator":
+            chosen, candidates = 1, max(1, round(self.trials))
+        shape = (len(images), sweeps)
+        drawn = self.draw(images, sweeps * candidates)
+        drawn[drawn == itemid] = -1
+        scores = self.scores(images, drawn).reshape(*shape, candidates)
+        if chosen:
+            scores.sort(axis=2)
+            place = candidates - 1 - self.generator.integers(chosen, size=(*shape, 1))
+            scores = np.take_along_axis(scores, place, axis=2)
+        others = scores[..., 0]
+        usable = others > -np.inf
+        sweep = np.broadcast_to(np.arange(sweeps), shape)[usable]
+        repeated = np.broadcast_to(images[:, None], shape)[usable]
+        return _Terms(sweep, repeated, others[usable], np.full(len(sweep), np.nan))
 
     def as_negative(
         self,
@@ -346,28 +385,27 @@ class _Comparisons:
         itemid: int,
         images_of_pairs: NDArray[np.int32],
         n: int,
+        sweeps: int,
     ) -> _Terms:
         """Compare with positives of other images, where the label would have been drawn."""
-        settings = self.folder.settings
+        settings, chosen = self.folder.settings, self.n_chosen
         if not len(images_of_pairs):
             n = 0
-        pairs = self.generator.integers(max(1, len(images_of_pairs)), size=n * LABEL_SWEEPS)
-        sweep = np.repeat(np.arange(LABEL_SWEEPS), n)
+        pairs = self.generator.integers(max(1, len(images_of_pairs)), size=n * sweeps)
+        sweep = np.repeat(np.arange(sweeps), n)
         others, positives = images_of_pairs[pairs], self.known.indices[pairs].astype(np.int32)
         usable = ~np.isin(others, images) & (positives != itemid)
         sweep, others, positives = sweep[usable], others[usable], positives[usable]
         gates = np.full(len(others), -np.inf)
         ranked = settings.sampler in ("adaptive", "exact")
-        rivals = 0
-        if settings.selection in ("hardest", "group"):
-            rivals = settings.candidates - 1
+        # whatever scores, as many as are chosen are
+        rivals = settings.candidates - 1 if chosen and settings.candidates > chosen else 0
         if len(others) and (ranked or rivals):
             scores = self.scores(others, self.draw(others, ranked + rivals))
             if ranked:
                 gates = scores[:, 0]
             if rivals:
-                kept = 1 if settings.selection == "hardest" else self.folder.group_size
-                rival = np.sort(scores[:, ranked:], axis=1)[:, -min(kept, rivals)]
+                rival = np.sort(scores[:, ranked:], axis=1)[:, -chosen]
                 gates = np.maximum(gates, rival)
         own = self.scores(others, positives[:, None])[:, 0]
         return _Terms(sweep, others, own, gates)

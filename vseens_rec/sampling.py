@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _validation
-from ._native import effective_threads, kernel
+from ._native import effective_threads, kernel, threads_for
 from ._typing import Floats, MatrixLike, RandomStateLike
 
 __all__ = ["AdaptiveSampler", "ExactSampler", "PopularitySampler", "UniformSampler"]
@@ -32,9 +32,10 @@ def rank_law(n_labels: int, rank_scale: float, released: bool = False) -> NDArra
     (Eq. 6 of the paper, read as exp(-r / lambda)). The released code rounds rank / scale down.
     """
     scale = max(1.0, rank_scale * n_labels)
-    depth = min(n_labels, ceil(DEPTH_IN_SCALES * scale))
+    # a scale may be too large for an integer
+    depth = n_labels if DEPTH_IN_SCALES * scale >= n_labels else ceil(DEPTH_IN_SCALES * scale)
     ranks = np.arange(1, depth + 1)
-    exponent = ranks // int(scale) if released else (ranks - 1) / scale
+    exponent = ranks // int(min(scale, n_labels + 1)) if released else (ranks - 1) / scale
     weights: NDArray[np.float64] = np.exp(-exponent.astype(np.float64))
     weights /= weights.sum()
     return weights
@@ -187,7 +188,7 @@ class _SamplerObject:
         return out
 
     def _threads(self, work: int) -> int:
-        return max(1, min(effective_threads(self._num_threads), work // 4096))
+        return threads_for(work, effective_threads(self._num_threads))
 
     def _arguments(
         self, user_factors: ArrayLike, exclude: MatrixLike | None

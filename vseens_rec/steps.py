@@ -68,6 +68,8 @@ def choose_steps(settings: "Settings", item_factors: NDArray[np.float32]) -> Ste
     else:
         unit = margin if settings.loss == "warp" else 0.65 * margin
         scale = 0.15 * margin
+    # the square of a small temperature may be 0
+    scale = max(scale, 1e-300)
     rank_weights = settings.rank_weights(len(item_factors))
     if rank_weights is not None and len(rank_weights) > 1:
         scale /= max(1.0, rank_weights[-1] / 2)

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
-from ._native import kernel
+from ._native import kernel, threads_for
 from ._typing import EpochCallback, Floats, History
 from .sampling import count_labels, make_sampler, popularity_weights
 from .spectral import add_spectral_start
@@ -23,8 +23,6 @@ SECONDS_PER_CALL = 0.2
 FIRST_PAIRS = 256
 # an explosion can end just short of infinity
 LARGEST_FACTOR = 1e5
-# below this a second thread costs more than it brings, and one thread gives the same bits
-MIN_PAIRS_PER_THREAD = 4096
 # as good as never, and still an integer of 64 bits
 MOST_PAIRS = 2.0**62
 COMPACTED_TOGETHER = 4096
@@ -102,7 +100,7 @@ class Settings:
         return {
             "selection": kernel.SELECTIONS[self.selection],
             "candidates": self.candidates,
-            "max_trials": self.max_trials or max(1, n_labels - 1),
+            "max_trials": min(self.max_trials or n_labels, max(1, n_labels - 1)),
             "loss": kernel.LOSSES[self.loss],
             "margin": self.margin,
             "temperature": self.temperature,
@@ -135,11 +133,6 @@ class CallSize:
             return
         affordable = pairs * SECONDS_PER_CALL / max(seconds, 1e-9)
         self.pairs = max(1, int(min(affordable, 8 * max(pairs, self.pairs))))
-
-
-def threads_for(n_pairs: int, num_threads: int) -> int:
-    """Limit the threads to what the work is worth."""
-    return max(1, min(num_threads, n_pairs // MIN_PAIRS_PER_THREAD))
 
 
 # the code that the paper's authors released calls so many triplets an image an iteration
@@ -373,7 +366,7 @@ class Trainer:
         started = time.perf_counter()
         generator = np.random.Generator(np.random.PCG64([self.seed, self.epochs]))
         order, draws = self._plan_epoch(generator)
-        work = np.cumsum(self.lengths[order] if draws is None else draws)
+        work = np.cumsum(self.lengths[order] if draws is None else draws, dtype=np.int64)
         counts: dict[str, float] = dict.fromkeys(kernel.COUNTS, 0)
         start, done = 0, 0
         while start < len(order):
@@ -404,17 +397,17 @@ class Trainer:
             return self.rows, None
         if self.settings.positive_sampling == "pairs":
             return generator.permutation(self.rows), None
-        if self.row_values is None:
-            visits = generator.integers(0, len(self.rows), size=self.n_pairs)
-            visits = np.bincount(visits, minlength=len(self.rows))
-        else:
-            visits = generator.multinomial(self.n_pairs, self.row_values / self.row_values.sum())
+        weights = np.ones(len(self.rows)) if self.row_values is None else self.row_values
+        visits = generator.multinomial(self.n_pairs, weights / weights.sum())
         place = generator.permutation(np.flatnonzero(visits))
         return self.rows[place], visits[place].astype(np.int32)
 
     def _refresh_if_due(self) -> int:
         """Refresh the rank table if its interval has passed; return the pairs to the next one."""
         since = self.pairs_since_refresh
+        # the exact sampler reads the factors themselves
+        if self.settings.sampler == "exact" and since is not None:
+            return int(MOST_PAIRS)
         if since is None or since >= self.refresh_interval:
             self.sampler.refresh(self.item_factors, self.num_threads)
             self.pairs_since_refresh = since = 0

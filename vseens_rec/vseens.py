@@ -73,7 +73,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         alike. ``"popularity"``: in proportion to a power of the number of images that have the
         label. ``"exact"``: the same law of ranks over the true current ranking of all labels for
         the image; costs scoring and sorting all labels for every image, again after every 64 of
-        its pairs or 256 candidates. To check and to compare.
+        its pairs or 256 candidates (16 pairs with `share_candidates`). To check and to compare.
     rank_scale : float or None, default=None
         Scale of the exponential law of ranks, as a fraction of the number of labels; the paper's
         lambda. Smaller is harder. None: ``1.2 * n_labels ** -0.2`` (.30 of 1,000 labels, .12 of
@@ -121,7 +121,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     proposal_correction : bool, default=False
         Subtract the logarithm of how often a negative is drawn from its score, so that
         ``"softmax"`` estimates the softmax over all labels. Costs a pass over all labels for every
-        image, again after every 64 of its pairs or 256 candidates.
+        image, as often as ``sampler="exact"`` costs one.
     positive_sampling : {"pairs", "images", "weighted"}, default="pairs"
         ``"pairs"``: every stored pair once an epoch. ``"images"``: a uniform image, then one of its
         labels. ``"weighted"``: in proportion to the stored values.
@@ -449,8 +449,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             Show a progress bar; None: in direct calls, not inside scikit-learn.
         callback : callable or None, default=None
             Called after every epoch as ``callback(epoch, elapsed, correct, skipped)``: number of
-            the epoch from 0, its seconds, pairs whose positive scored above the negative, and
-            pairs for which no negative was found.
+            the epoch from 0, its seconds, pairs whose positive scored above the negative (also
+            those for which no violator was found), and pairs for which no negative was drawn that
+            the image does not have (without `verify_negative_samples`: that is not the positive).
         user_items : sparse matrix or array-like of shape (n_images, n_labels)
             `X`, under implicit's name for it.
         checkpoint : vseens_rec.Checkpoint or None, default=None
