@@ -568,7 +568,7 @@ def draw_measures(results, path):
     handles = [plt.Rectangle((0, 0), 1, 1, color=COLORS[method]) for method in shown]
     figure.legend(handles, shown, loc="outside upper center", ncols=len(shown), frameon=False)
     figure.get_layout_engine().set(w_pad=0.12)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=75)
     plt.close(figure)
 
 
