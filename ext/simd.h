@@ -23,10 +23,10 @@
 #define VR_TILE_VECTORS 2
 #elif defined(__AVX2__)
 #define VR_TILE_USERS 4
-#define VR_TILE_VECTORS 1
+#define VR_TILE_VECTORS 2
 #else
 #define VR_TILE_USERS 2
-#define VR_TILE_VECTORS 1
+#define VR_TILE_VECTORS 4
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -91,84 +91,124 @@ VR_INLINE void vr_exponentials(double *x, ptrdiff_t n) {
 
 #if VR_VECTORS
 
-typedef float vr_float16 __attribute__((vector_size(64), may_alias));
-typedef float vr_float8 __attribute__((vector_size(32), may_alias));
+/* Vectors of the processor's own width: a wider one would go through memory wherever its parts
+   are taken up one by one. Sixteen lanes are VR_PARTS of them. */
+#if defined(__AVX512F__)
+#define VR_WIDTH 16
+#elif defined(__AVX2__)
+#define VR_WIDTH 8
+#else
+#define VR_WIDTH 4
+#endif
+#define VR_PARTS (VR_LANES / VR_WIDTH)
+
+typedef float vr_floats __attribute__((vector_size(4 * VR_WIDTH), may_alias));
+typedef int32_t vr_ints __attribute__((vector_size(4 * VR_WIDTH), may_alias));
 typedef float vr_float4 __attribute__((vector_size(16), may_alias));
-typedef int32_t vr_int16 __attribute__((vector_size(64), may_alias));
-typedef int32_t vr_int8 __attribute__((vector_size(32), may_alias));
 typedef int32_t vr_int4 __attribute__((vector_size(16), may_alias));
 
-#define VR_AT(pointer, f) (*(const vr_float16 *)((pointer) + (f)))
-#define VR_SET(pointer, f) (*(vr_float16 *)((pointer) + (f)))
+#define VR_AT(pointer, f) (*(const vr_floats *)((pointer) + (f)))
+#define VR_SET(pointer, f) (*(vr_floats *)((pointer) + (f)))
+/* the parts of sixteen lanes, so many that the compiler writes them one after the other */
+#define VR_EACH_PART(part) _Pragma("GCC unroll 4") for (part = 0; part < VR_PARTS; part++)
 
-VR_INLINE float vr_sum(const vr_float16 *lanes) {
-    union {
-        vr_float16 all;
-        vr_float8 half[2];
-    } sixteen;
-    union {
-        vr_float8 all;
-        vr_float4 half[2];
-    } eight;
-    vr_float4 four;
-    sixteen.all = *lanes;
-    eight.all = sixteen.half[0] + sixteen.half[1];
-    four = eight.half[0] + eight.half[1];
+/* A product that is added to something is not fused with the addition after that. */
+#if defined(__AVX512F__)
+#define VR_ROUNDED(vector) __asm__("" : "+v"(vector))
+#elif defined(__x86_64__) || defined(__SSE2__)
+#define VR_ROUNDED(vector) __asm__("" : "+x"(vector))
+#elif defined(__aarch64__)
+#define VR_ROUNDED(vector) __asm__("" : "+w"(vector))
+#else
+#define VR_ROUNDED(vector) __asm__("" : "+m"(vector))
+#endif
+
+/* The upper and the lower half of one vector added up, down to four lanes. */
+#define VR_HALVES(name, whole, quarter)                                                          \
+    VR_INLINE quarter name(const whole *parts) {                                                 \
+        union {                                                                                  \
+            whole all;                                                                           \
+            quarter four[VR_WIDTH / 4];                                                          \
+        } last;                                                                                  \
+        VR_ADD_PARTS(last.all, parts);                                                           \
+        VR_ADD_QUARTERS(last.four);                                                              \
+        return last.four[0];                                                                     \
+    }
+/* in the order of sixteen lanes, of which eight are added to eight and then four to four */
+#if VR_PARTS == 4
+#define VR_ADD_PARTS(sum, parts) (sum = (parts[0] + parts[2]) + (parts[1] + parts[3]))
+#define VR_ADD_QUARTERS(four) ((void)0)
+#elif VR_PARTS == 2
+#define VR_ADD_PARTS(sum, parts) (sum = parts[0] + parts[1])
+#define VR_ADD_QUARTERS(four) (four[0] += four[1])
+#else
+#define VR_ADD_PARTS(sum, parts) (sum = parts[0])
+#define VR_ADD_QUARTERS(four) (four[0] = (four[0] + four[2]) + (four[1] + four[3]))
+#endif
+VR_HALVES(vr_four_sums, vr_floats, vr_float4)
+VR_HALVES(vr_four_counts, vr_ints, vr_int4)
+
+VR_INLINE float vr_sum(const vr_floats *parts) {
+    const vr_float4 four = vr_four_sums(parts);
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
+/* The sum of what a term is at the sixteen lanes from f on, over all of them. Neighbouring
+   sixteens have sums of their own, which do not wait for each other. */
+#define VR_SUM_OF(term)                                                                          \
+    vr_floats even[VR_PARTS] = {{0}}, odd[VR_PARTS] = {{0}};                                     \
+    ptrdiff_t start = 0, f;                                                                      \
+    int part;                                                                                    \
+    for (; start + 2 * VR_LANES <= k; start += 2 * VR_LANES) {                                   \
+        VR_EACH_PART(part) {                                                                     \
+            f = start + part * VR_WIDTH;                                                         \
+            even[part] += term;                                                                  \
+        }                                                                                        \
+        VR_EACH_PART(part) {                                                                     \
+            f = start + VR_LANES + part * VR_WIDTH;                                              \
+            odd[part] += term;                                                                   \
+        }                                                                                        \
+    }                                                                                            \
+    if (start < k) VR_EACH_PART(part) {                                                          \
+            f = start + part * VR_WIDTH;                                                         \
+            even[part] += term;                                                                  \
+        }                                                                                        \
+    VR_EACH_PART(part) even[part] += odd[part];                                                  \
+    return vr_sum(even)
+
 /* a . b */
 VR_INLINE float vr_dot(const float *a, const float *b, ptrdiff_t k) {
-    vr_float16 even = {0}, odd = {0};
-    ptrdiff_t f = 0;
-    for (; f + 2 * VR_LANES <= k; f += 2 * VR_LANES) {
-        even += VR_AT(a, f) * VR_AT(b, f);
-        odd += VR_AT(a, f + VR_LANES) * VR_AT(b, f + VR_LANES);
-    }
-    if (f < k) even += VR_AT(a, f) * VR_AT(b, f);
-    even += odd;
-    return vr_sum(&even);
+    VR_SUM_OF(VR_AT(a, f) * VR_AT(b, f));
 }
 
 /* u . (p - n) */
 VR_INLINE float vr_difference(const float *u, const float *p, const float *n, ptrdiff_t k) {
-    vr_float16 even = {0}, odd = {0};
-    ptrdiff_t f = 0;
-    for (; f + 2 * VR_LANES <= k; f += 2 * VR_LANES) {
-        even += VR_AT(u, f) * (VR_AT(p, f) - VR_AT(n, f));
-        odd += VR_AT(u, f + VR_LANES) * (VR_AT(p, f + VR_LANES) - VR_AT(n, f + VR_LANES));
-    }
-    if (f < k) even += VR_AT(u, f) * (VR_AT(p, f) - VR_AT(n, f));
-    even += odd;
-    return vr_sum(&even);
+    VR_SUM_OF(VR_AT(u, f) * (VR_AT(p, f) - VR_AT(n, f)));
 }
 
-/* step_u |learns * (p - n)|^2 + 2 step |u|^2: how far vr_update moves u . (p - n) if both of its
-   steps are multiplied by one small number, over that number. */
-VR_INLINE float vr_reach(const float *u, const float *p, const float *n, const float *learns,
-                         float step_u, float step, ptrdiff_t k) {
-    vr_float16 lanes = {0};
-    ptrdiff_t f;
-    for (f = 0; f < k; f += VR_LANES) {
-        const vr_float16 uf = VR_AT(u, f), gap = VR_AT(p, f) - VR_AT(n, f);
-        lanes += step_u * (VR_AT(learns, f) * (gap * gap)) + 2.0f * step * (uf * uf);
-    }
-    return vr_sum(&lanes);
-}
-
-/* vr_difference and vr_reach in one pass. */
+/* vr_difference, and step_u |learns * (p - n)|^2 + 2 step |u|^2: how far vr_update moves
+   u . (p - n) if both of its steps are multiplied by one small number, over that number. */
 VR_INLINE float vr_difference_and_reach(const float *u, const float *p, const float *n,
                                         const float *learns, float step_u, float step,
                                         ptrdiff_t k, float *reach) {
-    vr_float16 scores = {0}, lanes = {0};
-    ptrdiff_t f;
-    for (f = 0; f < k; f += VR_LANES) {
-        const vr_float16 uf = VR_AT(u, f), gap = VR_AT(p, f) - VR_AT(n, f);
-        scores += uf * gap;
-        lanes += step_u * (VR_AT(learns, f) * (gap * gap)) + 2.0f * step * (uf * uf);
-    }
-    *reach = vr_sum(&lanes);
-    return vr_sum(&scores);
+    vr_floats scores[VR_PARTS] = {{0}}, lanes[VR_PARTS] = {{0}};
+    ptrdiff_t start;
+    int part;
+    for (start = 0; start < k; start += VR_LANES) VR_EACH_PART(part) {
+            const ptrdiff_t f = start + part * VR_WIDTH;
+            const vr_floats uf = VR_AT(u, f), gap = VR_AT(p, f) - VR_AT(n, f);
+            scores[part] += uf * gap;
+            lanes[part] += step_u * (VR_AT(learns, f) * (gap * gap)) + 2.0f * step * (uf * uf);
+        }
+    *reach = vr_sum(lanes);
+    return vr_sum(scores);
+}
+
+VR_INLINE float vr_reach(const float *u, const float *p, const float *n, const float *learns,
+                         float step_u, float step, ptrdiff_t k) {
+    float reach;
+    (void)vr_difference_and_reach(u, p, n, learns, step_u, step, k, &reach);
+    return reach;
 }
 
 /* One step on a triplet, all from the values before it:
@@ -181,9 +221,9 @@ VR_INLINE void vr_update(float *u, float *p, float *n, const float *learns, floa
                          ptrdiff_t k) {
     const float keep_p = 1.0f - decay_p, keep_n = 1.0f - decay_n;
     ptrdiff_t f;
-    for (f = 0; f < k; f += VR_LANES) {
-        const vr_float16 uf = VR_AT(u, f), pf = VR_AT(p, f), nf = VR_AT(n, f);
-        const vr_float16 move = step * uf;
+    for (f = 0; f < k; f += VR_WIDTH) {
+        const vr_floats uf = VR_AT(u, f), pf = VR_AT(p, f), nf = VR_AT(n, f);
+        const vr_floats move = step * uf;
         VR_SET(u, f) = uf + VR_AT(learns, f) * (step_u * (pf - nf) - decay_u * uf);
         VR_SET(p, f) = keep_p * pf + move;
         VR_SET(n, f) = keep_n * nf - move;
@@ -196,9 +236,9 @@ VR_INLINE void vr_update_in_turn(float *u, float *p, float *n, const float *lear
                                  ptrdiff_t k) {
     const float keep_p = 1.0f - decay_p, keep_n = 1.0f - decay_n;
     ptrdiff_t f;
-    for (f = 0; f < k; f += VR_LANES) {
-        const vr_float16 uf = VR_AT(u, f), pf = VR_AT(p, f), nf = VR_AT(n, f);
-        const vr_float16 moved = uf + VR_AT(learns, f) * (step_u * (pf - nf) - decay_u * uf);
+    for (f = 0; f < k; f += VR_WIDTH) {
+        const vr_floats uf = VR_AT(u, f), pf = VR_AT(p, f), nf = VR_AT(n, f);
+        const vr_floats moved = uf + VR_AT(learns, f) * (step_u * (pf - nf) - decay_u * uf);
         VR_SET(u, f) = moved;
         VR_SET(p, f) = keep_p * pf + step * moved;
         VR_SET(n, f) = keep_n * nf - step * moved;
@@ -209,28 +249,29 @@ VR_INLINE void vr_update_in_turn(float *u, float *p, float *n, const float *lear
 VR_INLINE void vr_add_masked(float *a, const float *b, const float *learns, float step,
                              float decay, ptrdiff_t k) {
     ptrdiff_t f;
-    for (f = 0; f < k; f += VR_LANES)
+    for (f = 0; f < k; f += VR_WIDTH)
         VR_SET(a, f) = VR_AT(a, f) + VR_AT(learns, f) * (step * VR_AT(b, f) - decay * VR_AT(a, f));
 }
 
 /* Add the sum of some rows, `weight` times, to the same rows of out; VR_SLICE columns of them. */
 VR_INLINE void vr_share_sum(const int32_t *rows, ptrdiff_t n, const float *factors, float *out,
                             ptrdiff_t stride, float weight) {
-    vr_float16 left = {0}, right = {0};
+    vr_floats sums[2 * VR_PARTS] = {{0}};
     ptrdiff_t i;
+    int part;
     for (i = 0; i < n; i++) {
         const float *row = factors + (size_t)rows[i] * stride;
         VR_FETCH_TO_WRITE(out + (size_t)rows[i] * stride);
         VR_FETCH_TO_WRITE(out + (size_t)rows[i] * stride + VR_LANES);
-        left += VR_AT(row, 0);
-        right += VR_AT(row, VR_LANES);
+#pragma GCC unroll 8
+        for (part = 0; part < 2 * VR_PARTS; part++) sums[part] += VR_AT(row, part * VR_WIDTH);
     }
-    left *= weight;
-    right *= weight;
+#pragma GCC unroll 8
+    for (part = 0; part < 2 * VR_PARTS; part++) sums[part] *= weight;
     for (i = 0; i < n; i++) {
         float *row = out + (size_t)rows[i] * stride;
-        VR_SET(row, 0) += left;
-        VR_SET(row, VR_LANES) += right;
+#pragma GCC unroll 8
+        for (part = 0; part < 2 * VR_PARTS; part++) VR_SET(row, part * VR_WIDTH) += sums[part];
     }
 }
 
@@ -239,8 +280,8 @@ VR_INLINE void vr_gather_update(float *gradient, float *b, const float *u, float
                                 float step, float decay, ptrdiff_t k) {
     const float keep = 1.0f - decay;
     ptrdiff_t f;
-    for (f = 0; f < k; f += VR_LANES) {
-        const vr_float16 bf = VR_AT(b, f);
+    for (f = 0; f < k; f += VR_WIDTH) {
+        const vr_floats bf = VR_AT(b, f);
         VR_SET(gradient, f) = VR_AT(gradient, f) + weight * bf;
         VR_SET(b, f) = keep * bf + step * VR_AT(u, f);
     }
@@ -249,37 +290,42 @@ VR_INLINE void vr_gather_update(float *gradient, float *b, const float *u, float
 /* a *= scale */
 VR_INLINE void vr_scale(float *a, float scale, ptrdiff_t k) {
     ptrdiff_t f;
-    for (f = 0; f < k; f += VR_LANES) VR_SET(a, f) = scale * VR_AT(a, f);
+    for (f = 0; f < k; f += VR_WIDTH) VR_SET(a, f) = scale * VR_AT(a, f);
 }
 
-/* weights |v| spread, summed along each lane: running[b, l] = sum over b' <= b. The products are
-   stored before they are added, so that they are rounded the same with and without fused
-   multiply-adds and a draw does not depend on the instruction set. */
+/* weights |v| spread, summed along each lane: running[b, l] = sum over b' <= b. A draw does not
+   depend on the instruction set, since the products are rounded before they are added. */
 VR_INLINE void vr_running_weights(const float *v, const float *spread, float *running,
                                   ptrdiff_t k) {
-    ptrdiff_t f;
-    for (f = 0; f < k; f += VR_LANES) {
-        const vr_int16 magnitude = *(const vr_int16 *)(v + f) & 0x7fffffff;
-        union {
-            vr_int16 bits;
-            vr_float16 value;
-        } absolute;
-        absolute.bits = magnitude;
-        VR_SET(running, f) = absolute.value * VR_AT(spread, f);
-    }
-    for (f = VR_LANES; f < k; f += VR_LANES)
-        VR_SET(running, f) = VR_AT(running, f) + VR_AT(running, f - VR_LANES);
+    vr_floats sums[VR_PARTS] = {{0}};
+    ptrdiff_t start;
+    int part;
+    for (start = 0; start < k; start += VR_LANES) VR_EACH_PART(part) {
+            const ptrdiff_t f = start + part * VR_WIDTH;
+            union {
+                vr_ints bits;
+                vr_floats value;
+            } weight;
+            weight.bits = *(const vr_ints *)(v + f) & 0x7fffffff;
+            weight.value *= VR_AT(spread, f);
+            VR_ROUNDED(weight.value);
+            sums[part] += weight.value;
+            VR_SET(running, f) = sums[part];
+        }
 }
-
 
 /* keys[l] = vr_descending_key of sixteen factors of one label */
 VR_INLINE void vr_label_keys(const float *row, uint32_t *keys) {
-    union {
-        vr_float16 value;
-        vr_int16 bits;
-    } row16;
-    row16.value = VR_AT(row, 0) + 0.0f;
-    *(vr_int16 *)keys = row16.bits ^ (~(row16.bits >> 31) & 0x7fffffff);
+    int part;
+    VR_EACH_PART(part) {
+        union {
+            vr_floats value;
+            vr_ints bits;
+        } factors;
+        factors.value = VR_AT(row, part * VR_WIDTH) + 0.0f;
+        *(vr_ints *)(keys + part * VR_WIDTH) =
+            factors.bits ^ (~(factors.bits >> 31) & 0x7fffffff);
+    }
 }
 
 /* Scores of VR_USERS users for a panel of VR_PANEL labels. Every score is summed over the factors in
@@ -290,21 +336,21 @@ VR_INLINE void vr_score_panel(const float *users, ptrdiff_t stride, const float 
     ptrdiff_t f, first, v;
     int i, j;
     for (first = 0; first < VR_USERS; first += VR_TILE_USERS)
-        for (v = 0; v < VR_PANEL; v += VR_TILE_VECTORS * VR_LANES) {
+        for (v = 0; v < VR_PANEL; v += VR_TILE_VECTORS * VR_WIDTH) {
             const float *rows = users + first * stride;
-            vr_float16 sums[VR_TILE_USERS][VR_TILE_VECTORS] = {{{0}}};
+            vr_floats sums[VR_TILE_USERS][VR_TILE_VECTORS] = {{{0}}};
             for (f = 0; f < k; f++)
 #pragma GCC unroll 8
                 for (i = 0; i < VR_TILE_USERS; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
                     for (j = 0; j < VR_TILE_VECTORS; j++)
                         sums[i][j] += rows[i * stride + f] *
-                                      VR_AT(panel, f * VR_PANEL + v + j * VR_LANES);
+                                      VR_AT(panel, f * VR_PANEL + v + j * VR_WIDTH);
 #pragma GCC unroll 8
             for (i = 0; i < VR_TILE_USERS; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
                 for (j = 0; j < VR_TILE_VECTORS; j++)
-                    VR_SET(out, (first + i) * out_stride + v + j * VR_LANES) = sums[i][j];
+                    VR_SET(out, (first + i) * out_stride + v + j * VR_WIDTH) = sums[i][j];
         }
 }
 
@@ -521,18 +567,11 @@ VR_INLINE float vr_lane_sums(const float *running, float *lane_sums, ptrdiff_t k
 /* How many of sixteen values are at most the limit. */
 #if VR_VECTORS
 VR_INLINE ptrdiff_t vr_count_to(const float *values, float limit) {
-    union {
-        vr_int16 all;
-        vr_int8 half[2];
-    } sixteen;
-    union {
-        vr_int8 all;
-        vr_int4 half[2];
-    } eight;
+    vr_ints within[VR_PARTS];
     vr_int4 four;
-    sixteen.all = VR_AT(values, 0) <= limit;
-    eight.all = sixteen.half[0] + sixteen.half[1];
-    four = eight.half[0] + eight.half[1];
+    int part;
+    VR_EACH_PART(part) within[part] = VR_AT(values, part * VR_WIDTH) <= limit;
+    four = vr_four_counts(within);
     return -((four[0] + four[2]) + (four[1] + four[3]));
 }
 #else

@@ -7,9 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-from golden_master import SETTINGS, STORED
 
 from vseens_rec._native import INSTRUCTION_SET_VARIABLE, available_kernels
+
+from .golden_master import SETTINGS, STORED
 
 # sums of rounded numbers differ where multiplications and additions are fused otherwise
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
