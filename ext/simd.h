@@ -16,15 +16,21 @@
 /* users and labels that are scored together */
 #define VR_USERS 8
 #define VR_PANEL 32
+/* labels of which sixteen factors fit the nearest cache, to be read again */
+#define VR_NEAR 256
 
-/* the part of them whose sums fit the registers */
+/* Floats of a vector of the processor's own width: a wider one would go through memory wherever its
+   parts are taken up one by one. And the part of a panel whose sums fit the registers. */
 #if defined(__AVX512F__)
+#define VR_WIDTH 16
 #define VR_TILE_USERS 8
 #define VR_TILE_VECTORS 2
 #elif defined(__AVX2__)
+#define VR_WIDTH 8
 #define VR_TILE_USERS 4
 #define VR_TILE_VECTORS 2
 #else
+#define VR_WIDTH 4
 #define VR_TILE_USERS 2
 #define VR_TILE_VECTORS 4
 #endif
@@ -32,6 +38,8 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define VR_VECTORS 1
 #define VR_INLINE static inline __attribute__((always_inline, unused))
+/* a function that is worth a call, since it finds all registers free */
+#define VR_CALLED static __attribute__((noinline, unused))
 #define VR_ALIGNED __attribute__((aligned(64)))
 /* gcc takes a function that does nothing else for one without effects and drops its calls; the empty
    statement, which moves nothing, keeps them */
@@ -43,6 +51,7 @@
 #else
 #define VR_VECTORS 0
 #define VR_INLINE static __inline
+#define VR_CALLED static __inline
 #define VR_ALIGNED
 #define VR_FETCH(pointer, to_write) ((void)(pointer))
 #endif
@@ -91,24 +100,21 @@ VR_INLINE void vr_exponentials(double *x, ptrdiff_t n) {
 
 #if VR_VECTORS
 
-/* Vectors of the processor's own width: a wider one would go through memory wherever its parts
-   are taken up one by one. Sixteen lanes are VR_PARTS of them. */
-#if defined(__AVX512F__)
-#define VR_WIDTH 16
-#elif defined(__AVX2__)
-#define VR_WIDTH 8
-#else
-#define VR_WIDTH 4
-#endif
+/* sixteen lanes are so many vectors */
 #define VR_PARTS (VR_LANES / VR_WIDTH)
 
 typedef float vr_floats __attribute__((vector_size(4 * VR_WIDTH), may_alias));
 typedef int32_t vr_ints __attribute__((vector_size(4 * VR_WIDTH), may_alias));
+/* half a vector of floats, which makes a whole one of doubles */
+typedef float vr_half __attribute__((vector_size(2 * VR_WIDTH), may_alias));
+typedef double vr_doubles __attribute__((vector_size(4 * VR_WIDTH), may_alias));
 typedef float vr_float4 __attribute__((vector_size(16), may_alias));
 typedef int32_t vr_int4 __attribute__((vector_size(16), may_alias));
+typedef int32_t vr_int4_anywhere __attribute__((vector_size(16), may_alias, aligned(4)));
 
 #define VR_AT(pointer, f) (*(const vr_floats *)((pointer) + (f)))
 #define VR_SET(pointer, f) (*(vr_floats *)((pointer) + (f)))
+#define VR_SET_ANYWHERE(pointer, i) (*(vr_int4_anywhere *)((pointer) + (i)))
 /* the parts of sixteen lanes, so many that the compiler writes them one after the other */
 #define VR_EACH_PART(part) _Pragma("GCC unroll 4") for (part = 0; part < VR_PARTS; part++)
 
@@ -123,67 +129,66 @@ typedef int32_t vr_int4 __attribute__((vector_size(16), may_alias));
 #define VR_ROUNDED(vector) __asm__("" : "+m"(vector))
 #endif
 
-/* The upper and the lower half of one vector added up, down to four lanes. */
-#define VR_HALVES(name, whole, quarter)                                                          \
-    VR_INLINE quarter name(const whole *parts) {                                                 \
-        union {                                                                                  \
-            whole all;                                                                           \
-            quarter four[VR_WIDTH / 4];                                                          \
-        } last;                                                                                  \
-        VR_ADD_PARTS(last.all, parts);                                                           \
-        VR_ADD_QUARTERS(last.four);                                                              \
-        return last.four[0];                                                                     \
-    }
-/* in the order of sixteen lanes, of which eight are added to eight and then four to four */
-#if VR_PARTS == 4
-#define VR_ADD_PARTS(sum, parts) (sum = (parts[0] + parts[2]) + (parts[1] + parts[3]))
-#define VR_ADD_QUARTERS(four) ((void)0)
-#elif VR_PARTS == 2
-#define VR_ADD_PARTS(sum, parts) (sum = parts[0] + parts[1])
-#define VR_ADD_QUARTERS(four) (four[0] += four[1])
-#else
-#define VR_ADD_PARTS(sum, parts) (sum = parts[0])
-#define VR_ADD_QUARTERS(four) (four[0] = (four[0] + four[2]) + (four[1] + four[3]))
-#endif
-VR_HALVES(vr_four_sums, vr_floats, vr_float4)
-VR_HALVES(vr_four_counts, vr_ints, vr_int4)
-
+/* The sum of sixteen lanes: eight are added to eight, then four to four, and so on. */
 VR_INLINE float vr_sum(const vr_floats *parts) {
-    const vr_float4 four = vr_four_sums(parts);
-    return (four[0] + four[2]) + (four[1] + four[3]);
+    union {
+        vr_floats all;
+        vr_float4 four[VR_WIDTH / 4];
+    } sum;
+#if VR_PARTS == 4
+    sum.all = (parts[0] + parts[2]) + (parts[1] + parts[3]);
+#elif VR_PARTS == 2
+    sum.all = parts[0] + parts[1];
+    sum.four[0] += sum.four[1];
+#else
+    sum.all = parts[0];
+    sum.four[0] = (sum.four[0] + sum.four[2]) + (sum.four[1] + sum.four[3]);
+#endif
+    return (sum.four[0][0] + sum.four[0][2]) + (sum.four[0][1] + sum.four[0][3]);
 }
 
-/* The sum of what a term is at the sixteen lanes from f on, over all of them. Neighbouring
-   sixteens have sums of their own, which do not wait for each other. */
-#define VR_SUM_OF(term)                                                                          \
-    vr_floats even[VR_PARTS] = {{0}}, odd[VR_PARTS] = {{0}};                                     \
-    ptrdiff_t start = 0, f;                                                                      \
-    int part;                                                                                    \
-    for (; start + 2 * VR_LANES <= k; start += 2 * VR_LANES) {                                   \
-        VR_EACH_PART(part) {                                                                     \
-            f = start + part * VR_WIDTH;                                                         \
-            even[part] += term;                                                                  \
-        }                                                                                        \
-        VR_EACH_PART(part) {                                                                     \
-            f = start + VR_LANES + part * VR_WIDTH;                                              \
-            odd[part] += term;                                                                   \
-        }                                                                                        \
-    }                                                                                            \
-    if (start < k) VR_EACH_PART(part) {                                                          \
-            f = start + part * VR_WIDTH;                                                         \
-            even[part] += term;                                                                  \
-        }                                                                                        \
-    VR_EACH_PART(part) even[part] += odd[part];                                                  \
-    return vr_sum(even)
+/* one vector of p, or of p - n */
+VR_INLINE vr_floats vr_factor(const float *p, const float *n, int subtracts, ptrdiff_t f) {
+    vr_floats factor = VR_AT(p, f);
+    if (subtracts) factor -= VR_AT(n, f);
+    return factor;
+}
+
+/* u . p, or u . (p - n). Neighbouring sixteens have sums of their own, which do not wait for each
+   other. */
+VR_INLINE float vr_sum_of_products(const float *u, const float *p, const float *n, int subtracts,
+                                   ptrdiff_t k) {
+    vr_floats even[VR_PARTS] = {{0}}, odd[VR_PARTS] = {{0}};
+    ptrdiff_t start = 0, f;
+    int part;
+    for (; start + 2 * VR_LANES <= k; start += 2 * VR_LANES) {
+        VR_EACH_PART(part) {
+            f = start + part * VR_WIDTH;
+            even[part] += VR_AT(u, f) * vr_factor(p, n, subtracts, f);
+        }
+        VR_EACH_PART(part) {
+            f = start + VR_LANES + part * VR_WIDTH;
+            odd[part] += VR_AT(u, f) * vr_factor(p, n, subtracts, f);
+        }
+    }
+    if (start < k) {
+        VR_EACH_PART(part) {
+            f = start + part * VR_WIDTH;
+            even[part] += VR_AT(u, f) * vr_factor(p, n, subtracts, f);
+        }
+    }
+    VR_EACH_PART(part) even[part] += odd[part];
+    return vr_sum(even);
+}
 
 /* a . b */
 VR_INLINE float vr_dot(const float *a, const float *b, ptrdiff_t k) {
-    VR_SUM_OF(VR_AT(a, f) * VR_AT(b, f));
+    return vr_sum_of_products(a, b, NULL, 0, k);
 }
 
 /* u . (p - n) */
 VR_INLINE float vr_difference(const float *u, const float *p, const float *n, ptrdiff_t k) {
-    VR_SUM_OF(VR_AT(u, f) * (VR_AT(p, f) - VR_AT(n, f)));
+    return vr_sum_of_products(u, p, n, 1, k);
 }
 
 /* vr_difference, and step_u |learns * (p - n)|^2 + 2 step |u|^2: how far vr_update moves
@@ -314,18 +319,63 @@ VR_INLINE void vr_running_weights(const float *v, const float *spread, float *ru
         }
 }
 
-/* keys[l] = vr_descending_key of sixteen factors of one label */
-VR_INLINE void vr_label_keys(const float *row, uint32_t *keys) {
-    int part;
-    VR_EACH_PART(part) {
-        union {
-            vr_floats value;
-            vr_ints bits;
-        } factors;
-        factors.value = VR_AT(row, part * VR_WIDTH) + 0.0f;
-        *(vr_ints *)(keys + part * VR_WIDTH) =
-            factors.bits ^ (~(factors.bits >> 31) & 0x7fffffff);
+#ifdef __clang__
+#define VR_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define VR_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vr_int4){__VA_ARGS__})
+#endif
+
+VR_INLINE vr_int4 vr_four_keys(const float *values) {
+    union {
+        vr_float4 value;
+        vr_int4 bits;
+    } four;
+    four.value = *(const vr_float4 *)values + 0.0f;
+    return four.bits ^ (~(four.bits >> 31) & 0x7fffffff);
+}
+
+/* vr_descending_key of four neighbouring factors of the labels, a factor after the other. */
+VR_CALLED void vr_transposed_keys(const float *rows, ptrdiff_t stride, ptrdiff_t n,
+                                  uint32_t *keys, ptrdiff_t keys_stride) {
+    ptrdiff_t i;
+    int f;
+    for (i = 0; i + 4 <= n; i += 4, rows += 4 * stride) {
+        const vr_int4 a = vr_four_keys(rows), b = vr_four_keys(rows + stride);
+        const vr_int4 c = vr_four_keys(rows + 2 * stride), d = vr_four_keys(rows + 3 * stride);
+        const vr_int4 low = VR_SHUFFLE(a, c, 0, 4, 1, 5), lower = VR_SHUFFLE(b, d, 0, 4, 1, 5);
+        const vr_int4 high = VR_SHUFFLE(a, c, 2, 6, 3, 7), higher = VR_SHUFFLE(b, d, 2, 6, 3, 7);
+        VR_SET_ANYWHERE(keys, i) = VR_SHUFFLE(low, lower, 0, 4, 1, 5);
+        VR_SET_ANYWHERE(keys, keys_stride + i) = VR_SHUFFLE(low, lower, 2, 6, 3, 7);
+        VR_SET_ANYWHERE(keys, 2 * keys_stride + i) = VR_SHUFFLE(high, higher, 0, 4, 1, 5);
+        VR_SET_ANYWHERE(keys, 3 * keys_stride + i) = VR_SHUFFLE(high, higher, 2, 6, 3, 7);
     }
+    for (; i < n; i++, rows += stride)
+        for (f = 0; f < 4; f++) keys[f * keys_stride + i] = vr_descending_key(rows[f]);
+}
+
+#define VR_TO_DOUBLES(pointer) __builtin_convertvector(*(const vr_half *)(pointer), vr_doubles)
+
+/* Add to sums over labels, for VR_WIDTH neighbouring factors, of how far their values lie from those
+   of the first label, and of the squares. */
+VR_CALLED void vr_add_moments(const float *rows, ptrdiff_t stride, ptrdiff_t n,
+                              const float *first, double *sums, double *squares) {
+    vr_doubles *sums_out = (vr_doubles *)sums, *squares_out = (vr_doubles *)squares;
+    const vr_doubles low = VR_TO_DOUBLES(first), high = VR_TO_DOUBLES(first + VR_WIDTH / 2);
+    vr_doubles low_sums = sums_out[0], high_sums = sums_out[1];
+    vr_doubles low_squares = squares_out[0], high_squares = squares_out[1];
+    ptrdiff_t i;
+    for (i = 0; i < n; i++, rows += stride) {
+        const vr_doubles low_gap = VR_TO_DOUBLES(rows) - low;
+        const vr_doubles high_gap = VR_TO_DOUBLES(rows + VR_WIDTH / 2) - high;
+        low_sums += low_gap;
+        high_sums += high_gap;
+        low_squares += low_gap * low_gap;
+        high_squares += high_gap * high_gap;
+    }
+    sums_out[0] = low_sums;
+    sums_out[1] = high_sums;
+    squares_out[0] = low_squares;
+    squares_out[1] = high_squares;
 }
 
 /* Scores of VR_USERS users for a panel of VR_PANEL labels. Every score is summed over the factors in
@@ -467,9 +517,25 @@ VR_INLINE void vr_running_weights(const float *v, const float *spread, float *ru
     for (f = VR_LANES; f < k; f++) running[f] += running[f - VR_LANES];
 }
 
-VR_INLINE void vr_label_keys(const float *row, uint32_t *keys) {
-    int l;
-    for (l = 0; l < VR_LANES; l++) keys[l] = vr_descending_key(row[l]);
+VR_CALLED void vr_transposed_keys(const float *rows, ptrdiff_t stride, ptrdiff_t n,
+                                  uint32_t *keys, ptrdiff_t keys_stride) {
+    ptrdiff_t i;
+    int f;
+    for (i = 0; i < n; i++)
+        for (f = 0; f < 4; f++)
+            keys[f * keys_stride + i] = vr_descending_key(rows[i * stride + f]);
+}
+
+VR_CALLED void vr_add_moments(const float *rows, ptrdiff_t stride, ptrdiff_t n,
+                              const float *first, double *sums, double *squares) {
+    ptrdiff_t i;
+    int f;
+    for (i = 0; i < n; i++, rows += stride)
+        for (f = 0; f < VR_WIDTH; f++) {
+            const double gap = (double)rows[f] - (double)first[f];
+            sums[f] += gap;
+            squares[f] += gap * gap;
+        }
 }
 
 VR_INLINE void vr_score_panel(const float *users, ptrdiff_t stride, const float *panel,
@@ -493,31 +559,19 @@ VR_INLINE void vr_score_panel(const float *users, ptrdiff_t stride, const float 
    is the same for every label has a variance of exactly zero. */
 VR_INLINE void vr_factor_keys(const float *rows, ptrdiff_t stride, ptrdiff_t n, uint32_t *keys,
                               double *variance) {
-    VR_ALIGNED uint32_t block[VR_LANES * VR_LANES];
-    double total[VR_LANES] = {0}, squares[VR_LANES] = {0};
+    VR_ALIGNED double sums[VR_LANES] = {0}, squares[VR_LANES] = {0};
     ptrdiff_t start, count;
-    int f, l;
-    for (start = 0; start < n; start += VR_LANES) {
-        count = n - start < VR_LANES ? n - start : VR_LANES;
-        for (l = 0; l < count; l++) {
-            const float *row = rows + (start + l) * stride;
-            vr_label_keys(row, block + l * VR_LANES);
-            for (f = 0; f < VR_LANES; f++) {
-                const double difference = (double)row[f] - (double)rows[f];
-                total[f] += difference;
-                squares[f] += difference * difference;
-            }
-        }
-        if (count == VR_LANES) {
-            for (f = 0; f < VR_LANES; f++)
-                for (l = 0; l < VR_LANES; l++) keys[f * n + start + l] = block[l * VR_LANES + f];
-        } else {
-            for (f = 0; f < VR_LANES; f++)
-                for (l = 0; l < count; l++) keys[f * n + start + l] = block[l * VR_LANES + f];
-        }
+    int f;
+    for (start = 0; start < n; start += VR_NEAR) {
+        const float *first = rows + start * stride;
+        count = n - start < VR_NEAR ? n - start : VR_NEAR;
+        for (f = 0; f < VR_LANES; f += VR_WIDTH)
+            vr_add_moments(first + f, stride, count, rows + f, sums + f, squares + f);
+        for (f = 0; f < VR_LANES; f += 4)
+            vr_transposed_keys(first + f, stride, count, keys + f * n + start, n);
     }
     for (f = 0; f < VR_LANES; f++) {
-        const double mean = total[f] / n;
+        const double mean = sums[f] / n;
         variance[f] = squares[f] / n - mean * mean;
         if (!(variance[f] > 0)) variance[f] = 0;
     }
@@ -567,12 +621,10 @@ VR_INLINE float vr_lane_sums(const float *running, float *lane_sums, ptrdiff_t k
 /* How many of sixteen values are at most the limit. */
 #if VR_VECTORS
 VR_INLINE ptrdiff_t vr_count_to(const float *values, float limit) {
-    vr_ints within[VR_PARTS];
-    vr_int4 four;
-    int part;
-    VR_EACH_PART(part) within[part] = VR_AT(values, part * VR_WIDTH) <= limit;
-    four = vr_four_counts(within);
-    return -((four[0] + four[2]) + (four[1] + four[3]));
+    vr_int4 four = {0};
+    int l;
+    for (l = 0; l < VR_LANES; l += 4) four -= *(const vr_float4 *)(values + l) <= limit;
+    return (four[0] + four[2]) + (four[1] + four[3]);
 }
 #else
 VR_INLINE ptrdiff_t vr_count_to(const float *values, float limit) {
