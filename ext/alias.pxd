@@ -11,10 +11,12 @@ from rng cimport Random, next_random, scaled
 
 cdef inline uint32_t alias_draw(const uint32_t* table, uint32_t n, Random* random) noexcept nogil:
     cdef uint64_t number = scaled(next_random(random), n)
-    cdef uint32_t row = <uint32_t> (number >> 32)
-    if <uint32_t> number < table[2 * row]:
-        return row
-    return table[2 * row + 1]
+    cdef uint32_t row = <uint32_t> (number >> 32), other = table[2 * row + 1]
+    # A branch that nobody could foresee would cost more than the draw: the upper half of the
+    # difference has all bits where it is below zero, or none.
+    cdef uint64_t difference = <uint64_t> <uint32_t> number - table[2 * row]
+    cdef uint32_t keeps = <uint32_t> (difference >> 32)
+    return other ^ ((row ^ other) & keeps)
 
 
 # weights: n of them, >= 0, not all zero; scale and waiting: room for n each
