@@ -7,7 +7,8 @@ has, no loss but the sign of the difference, no counts, steps that may overshoot
 leave out is the traffic: the factors of an image stay in the nearest cache while its pairs are
 trained on, and those of a positive and a negative are read and written, 4 x 4 bytes a factor, from
 the cache that holds the label factors, from where they are fetched two pairs before they are
-needed. It is compiled with the C compiler that CC names, or cc, for the processor at hand.
+needed. It shares no code with the kernel, and is compiled with the C compiler that CC names, or cc,
+for the processor at hand, whose own width its vectors have.
 """
 
 import argparse
@@ -28,8 +29,18 @@ from vseens_rec.datasets import make_annotations
 SOURCE = r"""
 #include <stddef.h>
 #include <stdint.h>
-typedef float lanes __attribute__((vector_size(64)));
+/* floats in a register of the processor: a wider vector may go through memory */
+#if defined(__AVX512F__)
+#define WIDTH 16
+#elif defined(__AVX__)
+#define WIDTH 8
+#else
+#define WIDTH 4
+#endif
+typedef float lanes __attribute__((vector_size(4 * WIDTH)));
 #define AT(row, f) (*(lanes *)((row) + (f)))
+/* sums that do not wait for each other */
+#define SUMS 4
 /* images whose pairs one thread takes, and pairs whose rows are fetched before they are needed */
 #define TAKEN 32
 #define AHEAD 2
@@ -61,15 +72,20 @@ void epoch(const int64_t *indptr, const int32_t *positives, const int32_t *negat
                 const int64_t ahead =
                     i + AHEAD < last ? i + AHEAD : indptr[next] + (i + AHEAD - last);
                 float *p = items + positives[i] * stride, *n = items + negatives[i] * stride;
-                lanes sums = {0};
+                lanes sums[SUMS] = {{0}};
                 float difference = 0, move;
                 int l;
                 fetch(items + positives[ahead] * stride, stride);
                 fetch(items + negatives[ahead] * stride, stride);
-                for (f = 0; f < stride; f += 16) sums += AT(u, f) * (AT(p, f) - AT(n, f));
-                for (l = 0; l < 16; l++) difference += sums[l];
+                for (f = 0; f + SUMS * WIDTH <= stride; f += SUMS * WIDTH)
+                    for (l = 0; l < SUMS; l++)
+                        sums[l] += AT(u, f + l * WIDTH) *
+                                   (AT(p, f + l * WIDTH) - AT(n, f + l * WIDTH));
+                for (; f < stride; f += WIDTH) sums[0] += AT(u, f) * (AT(p, f) - AT(n, f));
+                sums[0] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+                for (l = 0; l < WIDTH; l++) difference += sums[0][l];
                 move = difference > 0 ? 0.5f * step : step;
-                for (f = 0; f < stride; f += 16) {
+                for (f = 0; f < stride; f += WIDTH) {
                     const lanes was = AT(u, f), up = AT(p, f), down = AT(n, f);
                     AT(u, f) = was + move * (up - down);
                     AT(p, f) = 0.999f * up + move * was;
