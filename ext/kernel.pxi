@@ -14,6 +14,7 @@ from losses cimport (
     PairLoss,
     add_loss,
     damped_slope,
+    list_damping,
     list_losses,
     pair_loss,
     violation_margin,
@@ -76,6 +77,8 @@ ctypedef struct Row:
     int64_t end
     int64_t n_pairs
     uint64_t number
+    # of the full steps on its factors
+    float share
 
 
 ctypedef struct Task:
@@ -101,6 +104,8 @@ ctypedef struct Task:
     uint32_t pairs_at_once
     float learning_rate
     float learning_rate_user
+    # a row of more pairs moves by less with each, in all as far as one of so many; 0: as far
+    float pairs_of_full_steps
     float decay_user
     float decay_positive
     float decay_negative
@@ -128,10 +133,11 @@ ctypedef struct Task:
     # often as makes so many steps
     uint32_t sweeps
     uint32_t least_steps
-    # before that, so many times the sum of what its labels differ from the mean of all, over the
-    # root of their number, is added to it
-    float start
-    const float* mean
+    # before that, a first step from what its labels differ from the mean negative on average: by a
+    # (stride, stride) matrix, and no further than is good for scores of such a size
+    const float* first_step
+    const float* mean_negative
+    float unit
     uint64_t seed
     uint64_t epoch
 
@@ -173,9 +179,10 @@ cdef inline void normalise(float* row, uint32_t stride) noexcept nogil:
 
 # reach is that of vr_reach, or below zero where it is not known yet
 cdef inline void step_pair(
-    const Task* task, Counts* counts, float* user, uint32_t positive, uint32_t negative,
+    const Task* task, Scratch* scratch, float* user, uint32_t positive, uint32_t negative,
     double difference, double weight, float reach
 ) noexcept nogil:
+    cdef Counts* counts = &scratch.counts
     cdef float* positive_row = task.item_factors + <size_t> positive * task.stride
     cdef float* negative_row = task.item_factors + <size_t> negative * task.stride
     cdef PairLoss loss = pair_loss(&task.loss, difference, weight)
@@ -189,27 +196,27 @@ cdef inline void step_pair(
     if task.damped and loss.slope != 0:
         if reach < 0:
             reach = vr_reach(
-                user, positive_row, negative_row, task.learns, task.learning_rate_user,
+                user, positive_row, negative_row, task.learns, scratch.learning_rate_user,
                 task.learning_rate, task.stride,
             )
         loss.slope = damped_slope(&task.loss, loss.slope, difference, reach)
     if task.sweeps:
-        move = <float> (task.learning_rate_user * loss.slope)
+        move = <float> (scratch.learning_rate_user * loss.slope)
         vr_add_masked(
-            user, positive_row, task.learns, move, task.decay_user * decays, task.stride)
+            user, positive_row, task.learns, move, scratch.decay_user * decays, task.stride)
         vr_add_masked(user, negative_row, task.learns, -move, 0, task.stride)
     elif task.in_turn:
         vr_update_in_turn(
             user, positive_row, negative_row, task.learns,
-            <float> (task.learning_rate_user * loss.slope),
-            <float> (task.learning_rate * loss.slope), task.decay_user * decays,
+            <float> (scratch.learning_rate_user * loss.slope),
+            <float> (task.learning_rate * loss.slope), scratch.decay_user * decays,
             task.decay_positive * decays, task.decay_negative * decays, task.stride,
         )
     else:
         vr_update(
             user, positive_row, negative_row, task.learns,
-            <float> (task.learning_rate_user * loss.slope),
-            <float> (task.learning_rate * loss.slope), task.decay_user * decays,
+            <float> (scratch.learning_rate_user * loss.slope),
+            <float> (task.learning_rate * loss.slope), scratch.decay_user * decays,
             task.decay_positive * decays, task.decay_negative * decays, task.stride,
         )
     if task.cosine:
@@ -226,7 +233,38 @@ cdef inline void step_drawn_pair(
     if negative == positive:
         scratch.counts.skipped += 1
     else:
-        step_pair(task, &scratch.counts, user, positive, negative, difference, 1.0, reach)
+        step_pair(task, scratch, user, positive, negative, difference, 1.0, reach)
+
+
+cdef inline double square_of(const Task* task, uint32_t label) noexcept nogil:
+    cdef const float* row = task.item_factors + <size_t> label * task.stride
+    return vr_dot(row, row, task.stride)
+
+
+# Shortens the slopes of a list. The image's step moves the score of a positive against that of a
+# negative by its rate times the squared distance of both, for which their squared lengths stand;
+# where every negative has a loss of its own, all of them move it.
+cdef inline void damp_list(
+    const Task* task, Scratch* scratch, const float* user, const uint32_t* positives,
+    uint32_t n_positives, const uint32_t* negatives, uint32_t n_negatives
+) noexcept nogil:
+    cdef double of_positive = 0, of_negatives = 0, square, damping
+    cdef uint32_t i, j
+    for i in range(n_positives):
+        of_positive = max(of_positive, square_of(task, positives[i]))
+    for j in range(n_negatives):
+        square = square_of(task, negatives[j])
+        if task.loss.kind == LossKind.SGNS:
+            of_negatives += square
+        else:
+            of_negatives = max(of_negatives, square)
+    damping = list_damping(&task.loss, n_positives * (
+        scratch.learning_rate_user * (of_positive + of_negatives)
+        + 2 * task.learning_rate * <double> vr_dot(user, user, task.stride)))
+    for i in range(n_positives):
+        scratch.positive_slopes[i] *= damping
+    for j in range(n_negatives):
+        scratch.slopes[j] *= damping
 
 
 # positives against the chosen candidates, which are the first n_negatives, all from the values of
@@ -247,6 +285,8 @@ cdef inline void step_list(
         scratch.corrections if task.corrected else NULL, scratch.positive_slopes,
         scratch.slopes, &counts.loss,
     )
+    if task.damped:
+        damp_list(task, scratch, user, positives, n_positives, negatives, n_negatives)
     for j in range(1, n_negatives):
         # a score that is not a number is taken, and stays
         if highest == highest and not scratch.scores[j] <= highest:
@@ -268,8 +308,8 @@ cdef inline void step_list(
             task, scratch, user, negatives[j], -scratch.slopes[j],
             task.decay_negative * (n_decays > 0))
     vr_add_masked(
-        user, scratch.gradient, task.learns, task.learning_rate_user,
-        task.decay_user * n_decays, task.stride,
+        user, scratch.gradient, task.learns, scratch.learning_rate_user,
+        scratch.decay_user * n_decays, task.stride,
     )
     if task.cosine:
         normalise(user, task.stride)
@@ -334,7 +374,7 @@ cdef inline void step_violator(
             if task.rank_weights != NULL:
                 rank = (task.proposal.n_labels - 1) // trial
                 weight = task.rank_weights[rank]
-            step_pair(task, counts, user, positive, negative, difference, weight, -1)
+            step_pair(task, scratch, user, positive, negative, difference, weight, -1)
             counts.trials += trial
             return
         if task.in_turn:
@@ -367,7 +407,7 @@ cdef inline void step(
         # the hinge has no slope where it is satisfied, and needs no reach there
         if task.damped and task.loss.kind == LossKind.LOGISTIC:
             difference = vr_difference_and_reach(
-                user, positive_row, negative_row, task.learns, task.learning_rate_user,
+                user, positive_row, negative_row, task.learns, scratch.learning_rate_user,
                 task.learning_rate, task.stride, &reach)
         else:
             difference = vr_difference(user, positive_row, negative_row, task.stride)
@@ -487,6 +527,9 @@ cdef Row load_row(const Task* task, int64_t place, float* user) noexcept nogil:
     row.end = task.indptr[number + 1]
     row.n_pairs = row.end - row.begin if task.positives == STORED else task.draws[place]
     row.number = <uint64_t> number
+    row.share = 1
+    if task.pairs_of_full_steps > 0 and row.n_pairs > task.pairs_of_full_steps:
+        row.share = task.pairs_of_full_steps / <float> row.n_pairs
     return row
 
 
@@ -515,6 +558,8 @@ cdef void train_pairs(
     cdef int64_t done = 0
     cdef Block* block = &scratch.block
     cdef uint32_t middle
+    scratch.learning_rate_user = row.share * task.learning_rate_user
+    scratch.decay_user = row.share * task.decay_user
     while done < row.n_pairs:
         if not drawn:
             propose_pairs(task, scratch, row, done, block)
@@ -534,6 +579,30 @@ cdef void train_pairs(
         scratch.block, scratch.following = scratch.following, scratch.block
 
 
+# Newton's step on the logistic loss of the row's positives against all negatives at once, if those
+# were normal around their mean. The matrix has the curvature that rows have in common; what the
+# positives of this one add to it has a rank of one.
+cdef void take_first_step(const Task* task, Scratch* scratch, const Row* row) noexcept nogil:
+    cdef float* gap = scratch.gradient
+    cdef float* move = scratch.folded
+    cdef float share = <float> (1.0 / (row.end - row.begin)), squares = 0
+    cdef uint32_t f
+    cdef int64_t i
+    memset(gap, 0, task.stride * sizeof(float))
+    memset(move, 0, task.stride * sizeof(float))
+    for i in range(row.begin, row.end):
+        vr_add_masked(
+            gap, task.item_factors + <size_t> task.indices[i] * task.stride, task.learns, share, 0,
+            task.stride)
+    vr_add_masked(gap, task.mean_negative, task.learns, -1, 0, task.stride)
+    for f in range(task.user_columns):
+        move[f] = vr_dot(task.first_step + <size_t> f * task.stride, gap, task.stride)
+        squares += move[f] * gap[f]
+    vr_add_masked(
+        row.user, move, task.learns, task.unit * <float> 0.5 / (1 + <float> 0.25 * squares), 0,
+        task.stride)
+
+
 # the mean over the later sweeps; the random numbers depend on the positives alone
 cdef void fold_row(const Task* task, Scratch* scratch, const Row* row) noexcept nogil:
     cdef uint64_t key = 0
@@ -542,9 +611,7 @@ cdef void fold_row(const Task* task, Scratch* scratch, const Row* row) noexcept 
     cdef int64_t i
     for i in range(row.begin, row.end):
         key = mix(key + <uint64_t> task.indices[i] + 1)
-    add_start(
-        row.user, task.indices + row.begin, row.end - row.begin, task.item_factors, task.mean,
-        task.learns, task.start, task.stride)
+    take_first_step(task, scratch, row)
     if task.cosine:
         normalise(row.user, task.stride)
     scratch.random = random_stream(task.seed, task.epoch, key)
@@ -615,8 +682,9 @@ def train(
     double learning_rate, double learning_rate_user, double regularization_user,
     double regularization_positive, double regularization_negative, bint regularize_violating_only,
     bint verify, bint cosine, bint auto_group, bint in_turn,
-    uint64_t seed, uint64_t epoch, int n_threads,
-    int sweeps=0, int least_steps=0, double start=0.0, const float[::1] mean=None
+    uint64_t seed, uint64_t epoch, int n_threads, double pairs_of_full_steps=0.0,
+    int sweeps=0, int least_steps=0, const float[:, ::1] first_step=None,
+    const float[::1] mean_negative=None, double unit=1.0
 ):
     """Train on the positives of the given rows, in this order, and return counts.
 
@@ -629,12 +697,16 @@ def train(
     item_factors : INOUT (n_labels, stride), padded and aligned
     learns : IN (stride,), 1 for the columns of a user that are learned, else 0
     rank_weights : IN (n_labels,), L(rank) for the WARP loss, else None
+    pairs_of_full_steps : 0, or a number of pairs: the steps on a row of more of them are smaller in
+        proportion
     sweeps : 0, or how often to go over the positives of a row with item_factors fixed. Then
         user_factors are where it starts from, and random numbers depend on the positives alone
     least_steps : rows with few positives go over them more often, up to so many steps
-    start : so many times the sum of what the n positives of a row differ from the mean, divided by
-        the root of n, are added to the row before its first sweep
-    mean : IN (stride,), padded and aligned, of item_factors; needed where there are sweeps
+    first_step : IN (stride, stride), padded and aligned, and
+    mean_negative : IN (stride,), padded and aligned: a row begins with half the product of this
+        matrix with the mean of its positives' rows less this one, divided by 1 and a quarter of the
+        product of both, and times
+    unit : which is that of the scores. Needed where there are sweeps
     """
     cdef Task task
     cdef Counts counts
@@ -673,6 +745,7 @@ def train(
     task.pairs_at_once = pairs_at_once(candidates, shares_candidates)
     task.learning_rate = <float> learning_rate
     task.learning_rate_user = <float> learning_rate_user
+    task.pairs_of_full_steps = <float> pairs_of_full_steps
     task.decay_user = <float> (learning_rate_user * regularization_user)
     task.decay_positive = <float> (learning_rate * regularization_positive)
     task.decay_negative = <float> (learning_rate * regularization_negative)
@@ -698,11 +771,13 @@ def train(
     task.sweeps = sweeps
     task.least_steps = least_steps
     if sweeps:
-        if mean is None:
-            raise ValueError("to fold in takes the mean of item_factors")
-        task.start = <float> start
-        task.mean = &mean[0]
-        require_alignment(task.mean)
+        if first_step is None or mean_negative is None:
+            raise ValueError("to fold in takes first_step and mean_negative")
+        task.first_step = &first_step[0, 0]
+        task.mean_negative = &mean_negative[0]
+        task.unit = <float> unit
+        require_alignment(task.first_step)
+        require_alignment(task.mean_negative)
     task.seed = seed
     task.epoch = epoch
     rows_at_once = max(1, min(<int64_t> ROWS_AT_ONCE, n_rows // (TURNS * max(1, n_threads))))

@@ -80,6 +80,19 @@ cdef inline double damped_slope(
     return slope
 
 
+# How many times as long a step on a list is taken as its slopes say, if scores move against each
+# other by reach along slopes of one. The slope by such a move changes by no more than the curvature
+# times it: that of the softmax is divided by the temperature twice, the hinge has its margin to
+# change in.
+cdef inline double list_damping(const Loss* loss, double reach) noexcept nogil:
+    cdef double curvature = 0.25
+    if loss.kind == SOFTMAX:
+        curvature /= loss.temperature * loss.temperature
+    elif loss.kind == HINGE and loss.margin > 0:
+        curvature /= loss.margin
+    return 1.0 / (1.0 + curvature * reach)
+
+
 # the loss of several steps: total + log(factor)
 ctypedef struct LossSum:
     double total

@@ -62,6 +62,9 @@ ctypedef struct Scratch:
     Block following
     float* user
     float* following_user
+    # of the row that is trained on
+    float learning_rate_user
+    float decay_user
     # where the candidates are found
     size_t* places
     # of the positives that are trained on at once, and of the candidates

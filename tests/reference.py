@@ -127,7 +127,7 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
     learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
     draws, values, corrected, cosine, damped, in_turn, sweeps, least_steps,
-    start, learning_rate_user, shares_candidates.
+    first_step, mean_negative, unit, learning_rate_user, pairs_of_full_steps, shares_candidates.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, proposal, options)
@@ -146,9 +146,11 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
                 key = mix((key + int(label) + 1) % 2**64)
             random = Random(seed, epoch, key)
             learned = slice(None, -1) if options.get("bias") else slice(None)
-            apart = items[matrix.indices[begin:end]] - items.mean(axis=0)
-            from_start = options.get("start", 0.0) * apart.sum(axis=0) / np.sqrt(end - begin)
-            users[row][learned] += from_start[learned]
+            if options.get("first_step") is not None:
+                apart = items[matrix.indices[begin:end]].mean(axis=0)[learned]
+                apart = apart - options["mean_negative"]
+                move = options["first_step"] @ apart
+                users[row][learned] += options["unit"] * move / 2 / (1 + move @ apart / 4)
             if options.get("cosine"):
                 users[row] /= np.linalg.norm(users[row])
             after = []
@@ -171,9 +173,12 @@ class _Epoch:
         self.proposal, self.options, self.loss = proposal, options, 0.0
         self.selection = options.get("selection", "first")
         self.candidates = options.get("candidates", 1)
-        self.user_rate = np.float32(options.get("learning_rate_user", options["learning_rate"]))
+        self.full_rate = np.float32(options.get("learning_rate_user", options["learning_rate"]))
+        self.user_rate = self.full_rate
 
     def row(self, random, row, begin, end, n_pairs, pairs_together):
+        full = self.options.get("pairs_of_full_steps", 0)
+        self.user_rate = self.full_rate * np.float32(min(1, full / n_pairs) if full else 1)
         labels = self.matrix.indices[begin:end]
         positives = set(labels.tolist())
         verify = self.options.get("verify", True)
@@ -248,6 +253,8 @@ class _Epoch:
                 options.get("temperature", 1.0),
                 self.correction(drawn, positives),
             )
+            damping = self.list_damping(row, [positive], drawn)
+            positive_slope, slopes = damping * positive_slope, damping * slopes
         self.loss += value
         highest = max(user @ items[label] for label in drawn)
         violates = not score - highest >= (margin if loss in ("hinge", "warp") else 0.0)
@@ -273,7 +280,9 @@ class _Epoch:
             margin = options.get("margin", 1.0) if options["loss"] in ("hinge", "warp") else 0.0
             violates = not score - negatives.max() >= margin
             decays.append(violates or not options.get("violating_only"))
-        self.update(row, block, slopes_of_positives, drawn, slopes, np.array(decays))
+        damping = self.list_damping(row, block, drawn)
+        slopes_of_positives = [damping * slope for slope in slopes_of_positives]
+        self.update(row, block, slopes_of_positives, drawn, damping * slopes, np.array(decays))
 
     def damped(self, slope, row, difference, positive, negative):
         """No step may move the difference of the scores past the least loss."""
@@ -285,6 +294,23 @@ class _Epoch:
         if self.options["loss"] == "logistic":
             return slope / (1 + reach / 4)
         return min(slope, (self.options.get("margin", 1.0) - difference) / reach) if slope else 0.0
+
+    def list_damping(self, row, positives, negatives):
+        """No step on a list may be longer than its curvature bears."""
+        if not self.options.get("damped"):
+            return 1.0
+        user, loss = self.users[row], self.options["loss"]
+        of_positives, of_negatives = (
+            (self.items[labels] ** 2).sum(axis=1) for labels in (positives, negatives)
+        )
+        gap = of_positives.max() + (of_negatives.sum() if loss == "sgns" else of_negatives.max())
+        reach = self.user_rate * gap + 2 * self.options["learning_rate"] * user @ user
+        curvature = 0.25
+        if loss == "softmax":
+            curvature /= self.options.get("temperature", 1.0) ** 2
+        elif loss == "hinge":
+            curvature /= self.options.get("margin", 1.0)
+        return 1 / (1 + curvature * len(positives) * reach)
 
     def choose(self, user, drawn):
         if self.selection == "first":

@@ -76,7 +76,7 @@ def run_both(
     epoch=5,
     seed=123,
     rows=None,
-    gives_mean=True,
+    gives_first_step=True,
     **options,
 ):
     """Run one epoch by the kernel and by the reference and return both results."""
@@ -96,7 +96,15 @@ def run_both(
     if len(rows):
         fast.refresh(fast_items, n_threads)
     rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(2, n_labels)))])
-    mean = padded(kernel, items.mean(axis=0, keepdims=True))[0] if gives_mean else None
+    first_step = mean_negative = None
+    if gives_first_step:
+        stride = fast_items.shape[1]
+        first_step = kernel.aligned_rows(stride, stride)
+        mean_negative = kernel.aligned_rows(1, stride)[0]
+        if options.get("first_step") is not None:
+            k = columns - bias
+            first_step[:k, :k] = options["first_step"]
+            mean_negative[:k] = options["mean_negative"]
     running = options.get("values")
     if running is not None:
         running = kernel.running_sums(matrix.indptr.astype(np.int64), running)
@@ -119,7 +127,9 @@ def run_both(
         damped=options.get("damped", False), auto_group=False,
         in_turn=options.get("in_turn", False), seed=seed, epoch=epoch,
         n_threads=n_threads, sweeps=options.get("sweeps", 0),
-        least_steps=options.get("least_steps", 0), start=options.get("start", 0.0), mean=mean,
+        least_steps=options.get("least_steps", 0), first_step=first_step,
+        mean_negative=mean_negative, unit=options.get("unit", 1.0),
+        pairs_of_full_steps=options.get("pairs_of_full_steps", 0.0),
     )  # fmt: skip
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
@@ -546,7 +556,7 @@ def test_a_row_that_is_no_number_does_not_reach_the_next(kernel):
     kernel.train(
         sampler, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
         fast_items, np.ones(16, np.float32), None, **PLAIN, sweeps=2,
-        mean=kernel.aligned_rows(1, 16)[0],
+        first_step=kernel.aligned_rows(16, 16), mean_negative=kernel.aligned_rows(1, 16)[0],
     )  # fmt: skip
     assert np.isnan(fast_users[rows[0]]).all()
     assert np.isfinite(fast_users[rows[1:]]).all()
@@ -596,16 +606,24 @@ FOLD_INS = [
 
 @pytest.mark.parametrize("options", FOLD_INS, ids=lambda o: "-".join(str(v) for v in o.values()))
 @pytest.mark.parametrize(
-    ("sweeps", "least_steps", "start"), [(1, 0, 0.0), (5, 0, 0.2), (40, 0, 0.0), (4, 48, 0.5)]
+    ("sweeps", "least_steps", "unit"), [(1, 0, None), (5, 0, 1.0), (40, 0, None), (4, 48, 0.5)]
 )
-def test_fold_in_agrees_with_the_reference(kernel, options, sweeps, least_steps, start):
+def test_fold_in_agrees_with_the_reference(kernel, options, sweeps, least_steps, unit):
     bias = options.get("bias", False)
     matrix, users, items = make_case(11, 25, 60, 18 + bias)
+    first = {}
     if bias:
         users[:, -1] = 1
+    if unit is not None:
+        square = np.random.default_rng(0).normal(size=(18, 18))
+        first = {
+            "first_step": (square @ square.T / 18).astype(np.float32),
+            "mean_negative": items[:9, :18].mean(axis=0),
+            "unit": unit,
+        }
     fast, slow = run_both(
         kernel, matrix, users, items, learning_rate=0.2, decay=(0.03, 0.0, 0.0), sweeps=sweeps,
-        least_steps=least_steps, start=start, **options,
+        least_steps=least_steps, pairs_of_full_steps=2.0 if unit else 0.0, **first, **options,
     )  # fmt: skip
     assert_agree(fast, slow)
     np.testing.assert_array_equal(fast[1], items)
@@ -614,13 +632,49 @@ def test_fold_in_agrees_with_the_reference(kernel, options, sweeps, least_steps,
         assert (fast[0][:, -1] == 1).all()
 
 
-def test_a_fold_in_needs_the_mean(kernel):
+def test_a_fold_in_needs_its_first_step(kernel):
     matrix, users, items = make_case(11, 25, 60, 18)
-    with pytest.raises(ValueError, match="mean of item_factors"):
+    with pytest.raises(ValueError, match="takes first_step and mean_negative"):
         run_both(
             kernel, matrix, users, items, loss="logistic", learning_rate=0.2, sweeps=3,
-            gives_mean=False,
+            gives_first_step=False,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{"loss": "logistic"}, {"loss": "softmax", "candidates": 4}])
+def test_images_of_many_pairs_take_smaller_steps(kernel, options):
+    matrix, users, items = make_case(15, 30, 40, 12)
+    settings = {"learning_rate": 0.05, "learning_rate_user": 0.2, "decay": (0.1, 0.01, 0.01)}
+    settings |= options
+    fast, slow = run_both(kernel, matrix, users, items, pairs_of_full_steps=2.0, **settings)
+    assert_agree(fast, slow)
+    full, _ = run_both(kernel, matrix, users, items, **settings)
+    lengths = np.diff(matrix.indptr)
+    moved, moved_fully = (np.linalg.norm(one[0] - users, axis=1) for one in (fast, full))
+    trained = (lengths > 4) & (moved_fully > 0)
+    assert trained.any()
+    assert (moved[trained] < 0.8 * moved_fully[trained]).all()
+
+
+LISTS = [
+    {"loss": "softmax", "candidates": 4, "margin": 0.0},
+    {"loss": "softmax", "candidates": 4, "margin": 0.1, "temperature": 0.3},
+    {"loss": "softmax", "candidates": 4, "margin": 0.0, "shares_candidates": True},
+    {"loss": "sgns", "candidates": 3},
+    {"loss": "logistic", "candidates": 6, "selection": "group", "group_size": 3},
+    {"loss": "hinge", "candidates": 6, "selection": "group", "group_size": 3, "margin": 0.5},
+]
+
+
+@pytest.mark.parametrize("options", LISTS, ids=lambda o: "-".join(str(v) for v in o.values()))
+@pytest.mark.parametrize("bias", [False, True])
+def test_damped_steps_on_lists(kernel, options, bias):
+    matrix, users, items = make_case(15, 30, 40, 20, bias=bias)
+    settings = {"learning_rate": 0.2, "learning_rate_user": 0.8, "bias": bias} | options
+    fast, slow = run_both(kernel, matrix, users, items, damped=True, **settings)
+    assert_agree(fast, slow)
+    free, _ = run_both(kernel, matrix, users, items, **settings)
+    assert np.linalg.norm(fast[0] - users) < 0.8 * np.linalg.norm(free[0] - users)
 
 
 def test_running_sums_begin_anew_in_every_row(kernel):

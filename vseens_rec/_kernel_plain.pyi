@@ -125,10 +125,12 @@ def train(
     seed: int,
     epoch: int,
     n_threads: int,
+    pairs_of_full_steps: float = 0.0,
     sweeps: int = 0,
     least_steps: int = 0,
-    start: float = 0.0,
-    mean: NDArray[np.float32] | None = None,
+    first_step: NDArray[np.float32] | None = None,
+    mean_negative: NDArray[np.float32] | None = None,
+    unit: float = 1.0,
 ) -> dict[str, float]: ...
 def start_rows(
     indptr: NDArray[np.int64],

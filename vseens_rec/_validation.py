@@ -25,8 +25,8 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate": [Interval(Real, 0, None, closed="left"), None],
     "learning_rate_schedule": [StrOptions({"constant", "linear"})],
     "damped_steps": ["boolean", None],
-    "user_learning_rate_multiplier": [Interval(Real, 0, None, closed="left")],
-    "regularization": [Interval(Real, 0, None, closed="left")],
+    "user_learning_rate_multiplier": [Interval(Real, 0, None, closed="left"), None],
+    "regularization": [Interval(Real, 0, None, closed="left"), None],
     "regularization_user": [Interval(Real, 0, None, closed="left"), None],
     "regularization_positive": [Interval(Real, 0, None, closed="left"), None],
     "regularization_negative": [Interval(Real, 0, None, closed="left"), None],
@@ -142,31 +142,16 @@ def check_combination(settings: "Settings") -> None:
         raise ValueError(
             "cosine=True keeps factors at length 1, where a bias has no place: use use_bias=False"
         )
-    if settings.damped_steps and (
-        settings.released
-        or not steps_on_pairs(settings.loss, selection, candidates, settings.share_candidates)
-    ):
+    if settings.damped_steps and settings.released:
         raise ValueError(
-            "damped_steps=True needs steps on one positive and one negative, got "
-            f"loss={settings.loss!r}, selection={selection!r}, candidates={candidates}, "
-            f"share_candidates={settings.share_candidates}"
-            + (", compat='released'" if settings.released else "")
-            + ": use damped_steps=None, which damps where it can"
+            "compat='released' takes steps as the released code does, which does not damp them: "
+            "leave damped_steps=True out"
         )
     if settings.released and (candidates != 1 or settings.share_candidates):
         raise ValueError(
             "compat='released' follows code that has one negative a positive, got candidates="
             f"{candidates}, share_candidates={settings.share_candidates}: use candidates=1"
         )
-
-
-def steps_on_pairs(loss: str, selection: str, candidates: int, share_candidates: bool) -> bool:
-    """Tell whether every step has one positive and one negative."""
-    return (
-        loss in ("hinge", "logistic", "warp")
-        and not share_candidates
-        and (selection in ("hardest", "violator") or candidates == 1)
-    )
 
 
 def check_random_state(random_state: RandomStateLike) -> None:

@@ -17,6 +17,7 @@ from ._validation import check_n
 from .early_stopping import EarlyStopping
 from .persistence import is_history, parameters_to_json
 from .training import Trainer
+from .trial import Choice, choice_from
 
 if TYPE_CHECKING:
     from .vseens import VSEens
@@ -99,6 +100,16 @@ class Checkpoint:
             self.path.unlink()
 
 
+def stored_choice(checkpoint: Checkpoint) -> Choice | None:
+    """Return what the trial of an interrupted training chose, None if it cannot be told."""
+    try:
+        header, _ = archive.read(checkpoint.path, KINDS, lambda header: None)
+        return choice_from(header["trial"])
+    except (FileNotFoundError, KeyError, ValueError, TypeError):
+        # what is wrong with the file is said when it is resumed
+        return None
+
+
 class Resumable:
     """One training with its checkpoint.
 
@@ -114,6 +125,8 @@ class Resumable:
         Before its first epoch.
     monitor : EarlyStopping or None
         What watches it.
+    choice : Choice
+        What its trial chose.
     """
 
     def __init__(
@@ -123,8 +136,10 @@ class Resumable:
         matrix: csr_matrix,
         trainer: Trainer,
         monitor: EarlyStopping | None,
+        choice: Choice,
     ):
         self.checkpoint, self.trainer, self.monitor = checkpoint, trainer, monitor
+        self.choice = choice
         parameters = parameters_to_json(model)
         self.fixed_seed = isinstance(parameters["random_state"], int)
         self.identity: dict[str, Any] = {
@@ -180,6 +195,7 @@ class Resumable:
         values, arrays = self.trainer.state()
         header: archive.Header = {"format": FORMAT, "version": VERSION, "identity": self.identity}
         header["trainer"] = values
+        header["trial"] = self.choice._asdict()
         if self.monitor is not None:
             header["monitor"], best = self.monitor.state()
             arrays |= best

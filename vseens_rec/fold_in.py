@@ -12,13 +12,15 @@ from ._native import kernel, threads_for
 from ._typing import Floats
 from .hashing import first_of_equal_rows
 from .sampling import count_labels, padded, popularity_weights
-from .steps import choose_steps
+from .steps import choose_first_step, choose_steps
 from .training import CallSize, Settings
 
 # passes over the labels of an image, more for those with few labels up to so many steps; the result
 # is the mean after each of the later half
-SWEEPS = 6
+SWEEPS = 8
 LEAST_STEPS = 96
+# an image of more labels takes smaller steps with each
+PAIRS_OF_FULL_STEPS = 32
 # passes over the images of a label, and the mean in the same way
 LABEL_SWEEPS = 40
 # scores that are drawn and kept at once for a label, if one pass takes no more
@@ -67,6 +69,7 @@ class FoldIn:
         if not np.isfinite(item_factors).all():
             raise ValueError("item_factors are not finite: nothing can be folded in")
         self.steps = choose_steps(settings, item_factors)
+        self.first_step = choose_first_step(settings, item_factors)
         self.learns = settings.learned_columns()
         sampler.refresh(item_factors, num_threads)
 
@@ -234,6 +237,7 @@ class FoldIn:
             "auto_group": False,
             # its steps are chosen by the scale of the factors
             "damped": False,
+            "pairs_of_full_steps": PAIRS_OF_FULL_STEPS,
         }
         n_threads = threads_for(int(steps_before[-1]), num_threads)
         call_size = CallSize()
@@ -267,8 +271,9 @@ class FoldIn:
                 n_threads=n_threads,
                 sweeps=SWEEPS,
                 least_steps=LEAST_STEPS,
-                start=self.steps.start,
-                mean=self.steps.mean,
+                first_step=self.first_step.matrix,
+                mean_negative=self.first_step.mean_negative,
+                unit=self.steps.unit,
             )
             n_steps = int(steps_before[stop] - steps_before[start])
             call_size.record(n_steps, time.perf_counter() - started)

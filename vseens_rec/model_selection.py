@@ -258,6 +258,19 @@ def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
     return _part(matrix, ~hidden), _part(matrix, hidden)
 
 
+def split_rows(
+    matrix: csr_matrix, rows: NDArray[np.integer[Any]], share: float, seed: int
+) -> tuple[csr_matrix, csr_matrix]:
+    """Hold out a share of the labels of some rows, at least one, and leave at least one.
+
+    `matrix` is canonical, and the rows have two labels or more.
+    """
+    lengths = np.diff(matrix.indptr)
+    counts = np.zeros(len(lengths), dtype=np.int64)
+    counts[rows] = np.clip(np.rint(share * lengths[rows]), 1, lengths[rows] - 1)
+    return _split(matrix, counts, seed)
+
+
 def _split(
     matrix: csr_matrix, counts: NDArray[np.integer[Any]], random_state: RandomStateLike
 ) -> tuple[csr_matrix, csr_matrix]:

@@ -12,6 +12,7 @@ import numpy as np
 from . import archive
 from ._typing import BinaryFile, PathLike, RandomStateLike
 from .archive import Arrays, Header, MmapMode
+from .trial import choice_from
 
 if TYPE_CHECKING:
     from .vseens import VSEens
@@ -36,6 +37,7 @@ VALUES: dict[str, type] = {
     "n_iter_": int,
     "n_features_in_": int,
     "best_iteration_": int,
+    "trial_": dict,
 }
 
 
@@ -102,6 +104,10 @@ def _build(cls: type[Model], header: Header, arrays: Arrays) -> Model:
             setattr(model, name, values[name])
     if not is_history(values.get("history_", {})):
         raise ValueError("history_ of the file holds more than lists of numbers")
+    try:
+        choice_from(values.get("trial_", {}))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"trial_ of the file is damaged: {error}") from error
     for name, array in arrays.items():
         setattr(model, ARRAYS[name][0], array)
     _check_arrays(arrays, model, "the file")

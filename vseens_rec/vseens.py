@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, overload
 from weakref import WeakKeyDictionary
@@ -27,13 +28,14 @@ from ._typing import (
     RandomStateLike,
 )
 from .archive import MmapMode
-from .checkpoints import Checkpoint, Resumable
+from .checkpoints import Checkpoint, Resumable, stored_choice
 from .early_stopping import EarlyStopping, validation_split
 from .fold_in import FoldIn
 from .metrics import held_out_metrics
 from .recommender import FactorRecommender
 from .sampling import count_labels, padded
 from .training import Settings, Trainer, last_group_size
+from .trial import MOST_FACTORS, Choice, choose, hardness_of
 from .updates import grown, transposed, with_columns, with_rows
 
 if TYPE_CHECKING:
@@ -41,6 +43,14 @@ if TYPE_CHECKING:
 
 # with fewer labels than that a random start ranks 1 to 2 % higher after many iterations
 SPECTRAL_FROM = 500
+# what a trial starts from, and what there is without one
+USUAL_PENALTY = 0.04
+# of an image's steps; with more pairs each is smaller, so that an epoch moves it as far in all
+USUAL_MULTIPLIER = 8.0
+PAIRS_OF_FULL_STEPS = 6.0
+# with less of the variance of scores after so many epochs, factors do not tell one image from another
+SHARE_OF_COLLAPSE = 0.02
+EPOCHS_TO_JUDGE = 10
 # what fold-in needs of a model, made at its first use; not part of the model's own state
 _folders: "WeakKeyDictionary[VSEens, FoldIn]" = WeakKeyDictionary()
 
@@ -258,7 +268,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         self,
         factors: int = 128,
         learning_rate: float | None = None,
-        regularization: float = 0.04,
+        regularization: float | None = None,
         iterations: int = 50,
         *,
         sampler: str = "adaptive",
@@ -277,7 +287,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         positive_sampling: str = "pairs",
         learning_rate_schedule: str = "linear",
         damped_steps: bool | None = None,
-        user_learning_rate_multiplier: float = 8.0,
+        user_learning_rate_multiplier: float | None = None,
         regularization_user: float | None = None,
         regularization_positive: float | None = None,
         regularization_negative: float | None = None,
@@ -530,9 +540,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         callback: EpochCallback | None,
         checkpoint: Checkpoint | None,
     ) -> None:
-        settings = self._settings(matrix.shape[1])
         threads = effective_threads(self.num_threads)
-        _validation.check_combination(settings)
+        _validation.check_combination(self._settings(matrix.shape[1], Choice()))
         seed = _validation.seed_from(self.random_state)
         monitor, train = None, matrix
         if self.early_stopping:
@@ -546,7 +555,12 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 fold_in=self.fold_in_users,
                 num_threads=threads,
             )
-        continues = self.warm_start and self.__sklearn_is_fitted__()
+        # factors of zero, with which popularity is all there is, have no direction to go on in
+        continues = (
+            self.warm_start and self.__sklearn_is_fitted__() and not self._choice().popularity
+        )
+        choice = self._choice() if continues else self._try(train, seed, threads, checkpoint)
+        settings = self._settings(matrix.shape[1], choice)
         initial = self._factors_to_continue(train) if continues else None
         if initial is not None and monitor is not None:
             # the factors there are have seen the labels that are now held out
@@ -559,7 +573,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             trainer.continue_history(self._history(), getattr(self, "n_iter_", 0))
         started, done, resumable = trainer.epochs, 0, None
         if checkpoint is not None:
-            resumable = Resumable(checkpoint, self, matrix, trainer, monitor)
+            resumable = Resumable(checkpoint, self, matrix, trainer, monitor, choice)
             done = resumable.resume()
         try:
             if continues and monitor is not None and not done:
@@ -574,6 +588,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             )
             if monitor is not None:
                 monitor.restore(trainer)
+            if choice.popularity:
+                trainer.keep_popularity()
             if self.fold_in_users:
                 sampler = trainer.sampler
                 if monitor is not None and settings.sampler == "popularity":
@@ -589,18 +605,44 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             raise
         except BaseException:
             if trainer.epochs > started and not trainer.has_exploded():
-                self._store(trainer, matrix)
+                self._store(trainer, matrix, choice)
                 warnings.warn(
                     f"training stopped early: the model holds what {trainer.epochs - started} of "
                     f"{self.iterations} epochs learned",
                     stacklevel=3,
                 )
             raise
-        self._store(trainer, matrix)
+        self._store(trainer, matrix, choice)
+        self._warn_of_what_was_learned(trainer, choice)
         if monitor is not None:
             self.best_iteration_ = monitor.best_epoch
         if checkpoint is not None:
             checkpoint.remove()
+
+    def _warn_of_what_was_learned(self, trainer: Trainer, choice: Choice) -> None:
+        """Say where nothing but popularity was learned, and what to change."""
+        if choice.popularity:
+            tried = max(score for name, score in choice.scores.items() if name != "popularity")
+            warnings.warn(
+                "popularity ranks the labels that a trial hid as high as anything that was "
+                f"learned from the others (NDCG@10 {choice.scores['popularity']:.4f}, the best of "
+                f"the factors {tried:.4f}), so the model ranks by popularity alone. More pairs a "
+                "row or a label help; regularization=0.04 keeps the factors all the same",
+                stacklevel=4,
+            )
+            return
+        shares = trainer.history["factor_share"]
+        if self.use_bias and len(shares) >= EPOCHS_TO_JUDGE and shares[-1] < SHARE_OF_COLLAPSE:
+            penalty = max(
+                trainer.settings.regularization_user, trainer.settings.regularization_positive
+            )
+            warnings.warn(
+                f"the factors make up {shares[-1]:.1%} of the variance of an image's scores and "
+                "the biases the rest, so all images get nearly the same labels: a penalty of "
+                f"{penalty:g} is too large for this data. Lower regularization by a factor of 3 "
+                "to 10, or leave it out",
+                stacklevel=4,
+            )
 
     def _factors_to_continue(self, matrix: csr_matrix) -> tuple[Floats, Floats]:
         """Return the factors there are, with new images and labels folded in."""
@@ -622,11 +664,52 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             items = np.concatenate([items, self._fold_in_labels(new, label_users, users, known)])
         return users, items
 
-    def _settings(self, n_labels: int) -> Settings:
-        """Resolve what the parameters leave open."""
+    def _try(
+        self, matrix: csr_matrix, seed: int, threads: int, checkpoint: Checkpoint | None
+    ) -> Choice:
+        """Choose by a trial what the parameters leave open, if they do."""
+        n_labels = matrix.shape[1]
+        usual = self._settings(n_labels, Choice())
+        hardness = None
+        if (
+            (usual.sampler, usual.selection) == ("adaptive", "hardest")
+            and self.candidates is None
+            and self.rank_scale is None
+        ):
+            hardness = hardness_of(matrix, usual)
+        stored = None if checkpoint is None else stored_choice(checkpoint)
+        if stored is not None:
+            return stored
+        return choose(
+            lambda choice: replace(
+                self._settings(n_labels, choice),
+                factors=min(MOST_FACTORS, self.factors),
+                # few epochs come further from there
+                init="spectral",
+            ),
+            matrix,
+            # a penalty that is given leaves nothing to try
+            self.iterations if self.regularization is None else 0,
+            seed,
+            threads,
+            hardness=hardness,
+            popularity=self.use_bias,
+        )
+
+    def _choice(self) -> Choice:
+        """Return what the trial of the last `fit` chose, if there was one."""
+        return Choice(**getattr(self, "trial_", {}))
+
+    def _settings(self, n_labels: int, choice: Choice | None = None) -> Settings:
+        """Resolve what the parameters leave open, by default as the trial of `fit` chose."""
+        if choice is None:
+            choice = self._choice()
+        regularization = self.regularization
+        if regularization is None:
+            regularization = USUAL_PENALTY * choice.penalty
 
         def penalty(own: float | None) -> float:
-            return self.regularization if own is None else own
+            return regularization if own is None else own
 
         released = self.compat == "released"
         selection, candidates = self.selection, self.candidates
@@ -638,32 +721,42 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 selection = "first"
         growth = n_labels**0.44
         usual_candidates = max(2, int(growth / 4))
+        hardness = 1.0
+        if selection == "hardest" and candidates is None and self.rank_scale is None:
+            hardness = choice.hardness
         if candidates is None:
             candidates = 1
             if selection in ("hardest", "group"):
                 fewest = self.group_size if isinstance(self.group_size, Integral) else 2
-                candidates = max(int(fewest), usual_candidates)
+                candidates = max(int(fewest), int(hardness * usual_candidates))
+                if candidates == 1 and self.selection is None:
+                    selection = "first"
+                elif selection == "hardest":
+                    candidates = max(2, candidates)
             elif self.loss == "softmax":
                 candidates = max(2, int(growth / 2))
         rank_scale = self.rank_scale
         if rank_scale is None:
             rank_scale = 1.2 * n_labels**-0.2
-            if selection in ("hardest", "group") or (selection, candidates) == ("first", 1):
+            if hardness < 1:
+                rank_scale *= hardness**-0.5
+            elif selection in ("hardest", "group") or (selection, candidates) == ("first", 1):
                 # the highest of few has to come from higher up to be as hard
                 rank_scale *= (candidates / usual_candidates) ** (2 / 3)
             rank_scale = min(1.0, rank_scale)
         damped_steps = self.damped_steps
         if damped_steps is None:
-            damped_steps = not released and _validation.steps_on_pairs(
-                self.loss, selection, candidates, self.share_candidates
-            )
+            damped_steps = not released
         learning_rate = self.learning_rate
         if learning_rate is None:
-            learning_rate = 0.2
-            if not damped_steps:
+            on_pairs = self.loss in ("hinge", "logistic", "warp") and not self.share_candidates
+            on_pairs = on_pairs and (selection in ("hardest", "violator") or candidates == 1)
+            if damped_steps:
+                learning_rate = 0.2 if on_pairs else 0.05
+            else:
                 learning_rate = 0.02 if self.share_candidates else 0.08
-                if self.loss == "softmax":
-                    learning_rate *= min(1.0, self.temperature)
+            if self.loss == "softmax":
+                learning_rate *= min(1.0, self.temperature)
         init = self.init
         if init is None:
             init = "spectral" if n_labels >= SPECTRAL_FROM and not released else "random"
@@ -678,7 +771,14 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             learning_rate=learning_rate,
             learning_rate_schedule=self.learning_rate_schedule,
             damped_steps=damped_steps,
-            user_learning_rate_multiplier=self.user_learning_rate_multiplier,
+            user_learning_rate_multiplier=(
+                USUAL_MULTIPLIER
+                if self.user_learning_rate_multiplier is None
+                else self.user_learning_rate_multiplier
+            ),
+            pairs_of_full_steps=(
+                PAIRS_OF_FULL_STEPS if self.user_learning_rate_multiplier is None else 0.0
+            ),
             regularization_user=penalty(self.regularization_user),
             regularization_positive=penalty(self.regularization_positive),
             regularization_negative=penalty(self.regularization_negative),
@@ -705,7 +805,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             released=released,
         )
 
-    def _store(self, trainer: Trainer, matrix: csr_matrix) -> None:
+    def _store(self, trainer: Trainer, matrix: csr_matrix, choice: Choice) -> None:
         users, items = trainer.take_factors(np.dtype(self.dtype))
         self._remember(
             matrix,
@@ -713,6 +813,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             _item_factors=items,
             history_=trainer.history,
             n_iter_=trainer.epochs,
+            trial_=choice._asdict(),
         )
         self.__dict__.pop("best_iteration_", None)
 

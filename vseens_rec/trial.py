@@ -1,0 +1,230 @@
+"""Short trainings on a part of the labels, to choose what the parameters leave open.
+
+How large a penalty is good for a matrix, and how hard its negatives may be, no count of its pairs
+tells: it depends on how much there is to learn beside popularity, and on how many labels are true
+but not stored. So a few settings are tried where some labels are hidden.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from implicit.recommender_base import ModelFitError
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ._typing import Floats
+from .fold_in import FoldIn
+from .metrics import Factors, ranking_metrics
+from .model_selection import split_rows
+from .sampling import count_labels
+from .training import Settings, Trainer, last_group_size
+
+METRIC = "ndcg@10"
+# images whose labels are hidden, a third of all at most, since the others have to tell of the labels
+# what they would without; the share of their labels that is; with fewer images chance decides
+MOST_IMAGES = 2000
+FEWEST_IMAGES = 100
+SHARE_OF_IMAGES = 1 / 3
+HIDDEN = 0.2
+# a trial has a tenth of the epochs of the training and smaller factors, but for small data, where
+# so many steps take no time
+SHARE_OF_EPOCHS = 0.1
+FEWEST_EPOCHS, MOST_EPOCHS = 2, 4
+FEWEST_STEPS = 100_000
+MOST_FACTORS = 64
+# in so few epochs a small penalty ranks higher than it will in the end
+GAIN_OF_SMALL_PENALTY = 1.05
+# as many times as the usual one
+SMALL_PENALTY, LARGE_PENALTY = 0.3125, 4.0
+
+
+# of the usual candidates, where they are too hard
+EASIER = 0.25
+# too few images to be sure of less
+GAIN_OF_EASIER = 1.05
+
+
+class Choice(NamedTuple):
+    """What counts and a trial found.
+
+    Attributes
+    ----------
+    penalty : float
+        How many times as large as usual the penalty is.
+    hardness : float
+        What share of the usual number of candidates is drawn, over ranks that are more in
+        proportion to its root.
+    popularity : bool
+        Nothing ranked above popularity.
+    scores : dict of str to float
+        NDCG@10 of what was tried.
+    """
+
+    penalty: float = 1.0
+    hardness: float = 1.0
+    popularity: bool = False
+    scores: dict[str, float] = {}  # noqa: RUF012
+
+
+def choice_from(stored: Any) -> Choice:
+    """Make a choice of what a file has; ValueError or TypeError if that cannot be one."""
+    choice = Choice(**stored)
+    numbers = [choice.penalty, choice.hardness, *choice.scores.values()]
+    if not isinstance(choice.popularity, bool) or not all(
+        isinstance(number, (int, float)) and 0 <= number < np.inf for number in numbers
+    ):
+        raise ValueError("trial_ holds more than numbers")
+    return choice
+
+
+class Trial:
+    """Some labels hidden, and trainings on the rest that all begin alike.
+
+    Parameters
+    ----------
+    resolve : callable
+        Takes a `Choice` and returns the settings of a training with it.
+    matrix : csr_matrix
+        Canonical: sorted, without duplicates, every stored value > 0.
+    images : ndarray of int
+        Those whose labels are hidden.
+    epochs : int
+        Of every training.
+    seed : int
+        64 bits.
+    num_threads : int
+        At least 1.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[Choice], Settings],
+        matrix: csr_matrix,
+        images: NDArray[np.int64],
+        epochs: int,
+        seed: int,
+        num_threads: int,
+    ):
+        self.resolve, self.epochs, self.num_threads = resolve, epochs, num_threads
+        self.seed = seed ^ 0x5851F42D4C957F2D
+        self.train, hidden = split_rows(matrix, images, HIDDEN, self.seed)
+        self.known, self.hidden = self.train[images], hidden[images]
+        self.initial: tuple[Floats, Floats] | None = None
+        self.scores: dict[str, float] = {}
+
+    def measure(self, name: str, penalty: float, hardness: float) -> float:
+        """Train and rank the hidden labels; 0 where the training diverges."""
+        settings = self.resolve(Choice(penalty, hardness))
+        trainer = Trainer(self.train, settings, self.seed, self.num_threads, self.initial)
+        if self.initial is None:
+            items = trainer.item_factors[:, : settings.columns]
+            self.initial = (trainer.user_factors.copy(), items.copy())
+        try:
+            trainer.train(self.epochs)
+            folder = FoldIn(
+                settings,
+                trainer.item_factors,
+                trainer.sampler,
+                last_group_size(settings, trainer.history),
+                self.num_threads,
+            )
+            users = folder.users(self.known, self.num_threads)
+        except ModelFitError:
+            return 0.0
+        factors = Factors(users, trainer.item_factors[:, : settings.columns])
+        return self._score(name, factors)
+
+    def measure_popularity(self) -> float:
+        """Rank the hidden labels by the number of images that have them."""
+        counts = count_labels(self.train.indices, self.train.shape[1]).astype(np.float32)
+        users = np.ones((self.known.shape[0], 1), np.float32)
+        return self._score("popularity", Factors(users, counts[:, np.newaxis]))
+
+    def _score(self, name: str, factors: Factors) -> float:
+        found = ranking_metrics(
+            factors, self.known, self.hidden, METRIC, num_threads=self.num_threads
+        )
+        self.scores[name] = found[METRIC]
+        return found[METRIC]
+
+
+def hardness_of(matrix: csr_matrix, settings: Settings) -> float:
+    """Keep the negatives of a mean pair behind as many ranks as its image has labels.
+
+    An image of many labels has many more that are true but not stored, and those rank first.
+    """
+    lengths = np.diff(matrix.indptr).astype(np.float64)
+    of_pairs = float((lengths**2).sum() / max(1.0, lengths.sum()))
+    ranks = settings.rank_scale * matrix.shape[1] / settings.candidates
+    return min(1.0, ranks / max(1.0, of_pairs))
+
+
+def images_to_try(matrix: csr_matrix, seed: int) -> NDArray[np.int64]:
+    """Choose images with two labels or more, none where there are too few."""
+    several = np.flatnonzero(np.diff(matrix.indptr) >= 2)
+    if len(several) < FEWEST_IMAGES:
+        return several[:0]
+    generator = np.random.Generator(np.random.PCG64([seed, len(several)]))
+    most = min(MOST_IMAGES, max(FEWEST_IMAGES, int(SHARE_OF_IMAGES * len(several))))
+    return np.sort(generator.permutation(several)[:most])
+
+
+def choose(
+    resolve: Callable[[Choice], Settings],
+    matrix: csr_matrix,
+    iterations: int,
+    seed: int,
+    num_threads: int,
+    *,
+    hardness: float | None,
+    popularity: bool,
+) -> Choice:
+    """Choose a penalty, and where it is open how hard negatives are, for a training.
+
+    Parameters
+    ----------
+    resolve : callable
+        Takes a `Choice` and returns the settings of a training with it.
+    matrix : csr_matrix
+        What will be trained on.
+    iterations : int
+        Epochs of the training; with few there is no time for a trial.
+    seed : int
+        64 bits.
+    num_threads : int
+        At least 1.
+    hardness : float or None
+        What share of the usual candidates is drawn where nothing else is known; None where their
+        number or the scale of ranks is given.
+    popularity : bool
+        Whether the model can rank by popularity alone.
+
+    Returns
+    -------
+    Choice
+        That of `hardness` where there was no trial.
+    """
+    usual = Choice(hardness=1.0 if hardness is None else hardness)
+    epochs = min(MOST_EPOCHS, int(SHARE_OF_EPOCHS * iterations))
+    images = images_to_try(matrix, seed)
+    if epochs < FEWEST_EPOCHS or not len(images):
+        return usual
+    epochs = min(iterations, max(epochs, FEWEST_STEPS // matrix.nnz))
+    trial = Trial(resolve, matrix, images, epochs, seed, num_threads)
+    penalty, harder = 1.0, usual.hardness
+    score = trial.measure("usual", penalty, harder)
+    found = trial.measure("small penalty", SMALL_PENALTY, harder)
+    if found > GAIN_OF_SMALL_PENALTY * score:
+        penalty, score = SMALL_PENALTY, found
+    easier = harder if hardness is None else EASIER * harder
+    if easier < harder:
+        found = trial.measure("easier negatives", penalty, easier)
+        if found > GAIN_OF_EASIER * score:
+            harder, score = easier, found
+    popular = trial.measure_popularity()
+    if popular >= score:
+        found = trial.measure("large penalty", LARGE_PENALTY, easier)
+        if found > score:
+            penalty, harder, score = LARGE_PENALTY, easier, found
+    return Choice(penalty, harder, popularity and popular >= score, trial.scores)
