@@ -135,6 +135,23 @@ class Annotations(_NamedMatrix):
         return found.annotations()
 
 
+def matrices_of(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return the matrices of what is learned from and of what is held out.
+
+    Where both have names, rows and columns have to be the same ones.
+    """
+    if isinstance(X, Annotations) and isinstance(y, Annotations):
+        for argument in ("image_ids", "labels"):
+            ours, theirs = getattr(X, argument), getattr(y, argument)
+            if ours.tolist() != theirs.tolist():
+                raise ValueError(
+                    f"X and y have different {argument}, so their numbers mean different things: "
+                    f"read both with the {argument} of X, or pass y.reindex(image_ids=X.image_ids, "
+                    "labels=X.labels)"
+                )
+    return tuple(part.matrix if isinstance(part, Annotations) else part for part in (X, y))
+
+
 class Numbering:
     """Numbers names from 0: in the order in which they come, or as they are given.
 
@@ -225,6 +242,11 @@ class Pairs:
     """Pairs of names as they come, 8 bytes each and as many for values or times."""
 
     def __init__(self, images: Numbering, labels: Numbering, unknown: Unknown):
+        if unknown.mode != "raise" and not (images.fixed or labels.fixed):
+            raise ValueError(
+                f"unknown={unknown.mode!r} says what to do about names beside image_ids= or "
+                "labels=, but neither is given"
+            )
         self.images, self.labels, self.unknown = images, labels, unknown
         self.parts: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self.values: list[NDArray[np.float64]] = []
@@ -368,6 +390,10 @@ def as_integer(name: Hashable) -> int | None:
 
 def array_of(names: Sequence[Any]) -> NDArray[Any]:
     """Return names as an array: of integers or floats if all are, else of objects."""
+    names = [
+        name.item() if isinstance(name, np.generic) and name.dtype.kind not in "mM" else name
+        for name in names
+    ]
     kinds = {type(name) for name in names}
     if len(kinds) == 1 and kinds <= {int, float}:
         with suppress(OverflowError):

@@ -81,7 +81,9 @@ def layout_of(
     least = max([column for column in wanted if not isinstance(column, str)], default=-1) + 1
     found: dict[str, list[list[str]]] = {}
     in_header: dict[str, tuple[int, str]] = {}
-    candidates = (*VISIBLE, WHITE_SPACE) if delimiter is None else (delimiter,)
+    candidates = [*VISIBLE, WHITE_SPACE] if delimiter is None else [delimiter]
+    if delimiter is None and quoting is not None and is_quoted(",", quoting):
+        candidates = [candidate for candidate in candidates if len(candidate) == 1]
     for candidate in candidates:
         tried = dialect._replace(delimiter=candidate, quoted=is_quoted(candidate, quoting))
         split_up = split_rows(sample, tried, is_last=False, width=None)

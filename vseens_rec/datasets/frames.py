@@ -148,6 +148,9 @@ def _of_arrow(column: Any) -> Any:
     kind = column.type
     if pyarrow.types.is_nested(kind):
         return coded(column.to_pylist())
+    if pyarrow.types.is_temporal(kind) and not pyarrow.types.is_time(kind):
+        # as objects of Python they would lose nanoseconds
+        return _of_array(np.asarray(column))
     if not pyarrow.types.is_dictionary(kind):
         column = column.dictionary_encode()
     if isinstance(column, pyarrow.ChunkedArray):

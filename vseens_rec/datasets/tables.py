@@ -1,6 +1,6 @@
 """Tables of pairs: delimited text, Parquet, data frames, Arrow tables and rows in memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
@@ -243,6 +243,11 @@ def _parts(
     if is_table(source):
         rows = source
     elif not (is_path(source) or is_file(source) or isinstance(source, bytes)):
+        if isinstance(source, Mapping) or hasattr(source, "tocsr"):
+            raise TypeError(
+                f"got {kind_of(source)}: expected a file, or a table such as "
+                "pandas.DataFrame({'image': ..., 'label': ...}) or a list of pairs"
+            )
         items = iter(source)
         first = next(items, None)
         source = [] if first is None else chain([first], items)
