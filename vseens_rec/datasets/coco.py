@@ -80,9 +80,9 @@ def read_coco(
         content = _content(file, name)
         images.begin(number, name)
         try:
+            _add_categories(content["categories"], categories, name)
             for image in content["images"]:
                 images.add(image)
-            _add_categories(content["categories"], categories, name)
             for place, (image_id, category) in enumerate(_annotations(content["annotations"])):
                 if category not in categories:
                     raise ValueError(

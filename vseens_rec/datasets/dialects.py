@@ -80,7 +80,7 @@ def layout_of(
         return None
     least = max([column for column in wanted if not isinstance(column, str)], default=-1) + 1
     found: dict[str, list[list[str]]] = {}
-    in_header: dict[str, tuple[int, str]] = {}
+    before_rows: dict[str, tuple[int, str]] = {}
     candidates = [*VISIBLE, WHITE_SPACE] if delimiter is None else [delimiter]
     if delimiter is None and quoting is not None and is_quoted(",", quoting):
         candidates = [candidate for candidate in candidates if len(candidate) == 1]
@@ -93,24 +93,26 @@ def layout_of(
         if split_up.rows and candidate != split:
             found[candidate] = split_up.rows
         first = split_up.lines[0] if split_up.lines else len(sample)
-        in_header.update(
+        before_rows.update(
             (candidate, problem) for problem in split_up.problems[:1] if problem[0] < first
         )
     if not found:
-        found = {candidates[0]: [[]]}
+        line, problem = before_rows[candidates[0]]
+        raise ValueError(f"{name}, line {first_line + line - 1}: {problem}")
     if delimiter is None:
         delimiter = (
             _of_ragged_lines(found, sample, name)
             if rest
             else _chosen(found, lines, name, max(least, 2), set(named) - set(optional))
         )
-    if has_header and delimiter in in_header:
-        line, problem = in_header[delimiter]
+    if has_header and delimiter in before_rows:
+        line, problem = before_rows[delimiter]
         raise ValueError(f"{name}, line {first_line + line - 1}, the header: {problem}")
-    rows = found.get(delimiter, [[]])
+    rows = found[delimiter]
     chosen = dialect._replace(delimiter=delimiter, quoted=is_quoted(delimiter, quoting))
     fields = rows[0] if has_header else []
-    width = len(fields) if has_header else _usual_width(rows)[0]
+    enough = [row for row in rows if len(row) >= max(least, 2)]
+    width = len(fields) if has_header else _usual_width(enough or rows)[0]
     if rest:
         width = max(width, least)
     places = [_place(column, fields, width, name, column in optional) for column in wanted]

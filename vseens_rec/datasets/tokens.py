@@ -303,10 +303,13 @@ def _by_arrow(
 
 
 def _is_well_quoted(data: bytes, delimiter: int) -> bool:
-    """Tell whether quotes stand at both ends of fields, and doubled within, and nowhere else."""
+    """Tell whether quotes stand at both ends of fields, and doubled within, and nowhere else.
+
+    Nor may a field be longer than the csv module takes.
+    """
     array = np.frombuffer(data, np.uint8)
     places = np.flatnonzero(array == ord('"'))
-    if len(places) % 2:
+    if len(places) % 2 or np.diff(places).max(initial=0) > csv.field_size_limit():
         return False
     line_end = ord("\n")
     before = np.where(places > 0, array[places - 1], line_end)[0::2]

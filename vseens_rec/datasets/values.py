@@ -16,6 +16,8 @@ SMALLEST_WEIGHT = float(np.finfo(np.float32).smallest_subnormal)
 LARGEST_WEIGHT = float(np.finfo(np.float32).max)
 # up to here float32 has every whole number
 MOST_EXACT = 2**24
+# nanoseconds of a time that 64 bits hold
+LATEST = 2.0**63
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 ZONE = re.compile(r".*[T ].*(Z|[+-]\d\d:?\d\d)$")
@@ -48,7 +50,7 @@ def weights_of(values: Sequence[Any]) -> tuple[NDArray[np.float64], dict[int, st
 
 def warn_of_times(weights: NDArray[np.float64], name: str) -> bool:
     """Warn of whole numbers that float32 changes: they are times more often than weights."""
-    large = weights[(weights > MOST_EXACT) & (weights < LARGEST_WEIGHT)]
+    large = weights[(weights > MOST_EXACT) & (weights < LATEST)]
     changed = large[(large == np.floor(large)) & (large != large.astype(np.float32))]
     if len(changed):
         warn(
