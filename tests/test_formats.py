@@ -11,8 +11,10 @@ from scipy.sparse import coo_matrix, csr_matrix, load_npz
 from vseens_rec.datasets import (
     load_emoji,
     read_coco,
+    read_harrison,
     read_lightgcn,
     read_nus_wide_labels,
+    read_nus_wide_matrix,
     read_nus_wide_tags,
     read_openimages,
     read_pairs,
@@ -166,3 +168,205 @@ def test_real_data_survives_a_round_trip(tmp_path):
         shape=matrix.shape,
     )  # fmt: skip
     assert (back.tocsr() != matrix).nnz == 0
+
+
+def test_openimages_verified_absence_wins(write):
+    """In any order, in one file or in two, with a column for the source or without."""
+    people = "ImageID,Source,LabelName,Confidence\n1,verification,/m/a,0\n1,verification,/m/b,1\n"
+    machines = "ImageID,Source,LabelName,Confidence\n1,machine,/m/a,0.9\n2,machine,/m/a,0.9\n"
+    paths = [write(people, "people.csv"), write(machines, "machines.csv")]
+    expected = {("1", "/m/b"): 1, ("2", "/m/a"): 1}
+    for order in (paths, paths[::-1]):
+        assert as_dict(read_openimages(order)) == expected
+    plain = [
+        write("ImageID,LabelName,Confidence\n1,/m/a,0\n1,/m/b,1\n", "p.csv"),
+        write("ImageID,LabelName,Confidence\n1,/m/a,0.9\n2,/m/a,0.9\n", "m.csv"),
+    ]
+    assert as_dict(read_openimages(plain)) == expected
+    # even if everything counts
+    assert as_dict(read_openimages(paths[0], min_confidence=0)) == {("1", "/m/b"): 1}
+    # a machine that is sure of nothing has verified nothing
+    guess = write(machines + "3,machine,/m/a,0\n3,verification,/m/a,1\n", "guess.csv")
+    assert ("3", "/m/a") in as_dict(read_openimages(guess))
+    with pytest.raises(ValueError, match="min_confidence must be from 0 to 1"):
+        read_openimages(paths, min_confidence=2)
+
+
+def test_openimages_labels_of_one_name_are_kept_apart(write):
+    path = write("ImageID,LabelName,Confidence\n1,/m/04,1\n1,/m/02,1\n1,/m/01,1\n")
+    names = write("/m/04,Mouse\n/m/02,Mouse\n/m/01,Cat\n", "names.csv")
+    read = read_openimages(path, descriptions=names)
+    assert list(read.labels) == ["Mouse (/m/04)", "Mouse (/m/02)", "Cat"]
+    for text, message in (
+        ("/m/04\n", "line 1: 1 column, expected a code"),
+        ("/m/1,a\n/m/1,b\n", "/m/1 is 'b'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_openimages(path, descriptions=write(text, "bad.csv"))
+
+
+def test_openimages_in_known_numbers(write):
+    path = write("ImageID,LabelName,Confidence\n1,/m/a,1\n2,/m/new,1\n3,/m/new,0\n")
+    with pytest.raises(ValueError, match="the label '/m/new' is not among the labels"):
+        read_openimages(path, labels=["/m/b", "/m/a"])
+    read = read_openimages(path, labels=["/m/b", "/m/a"], unknown="skip")
+    assert read.matrix.toarray().tolist() == [[0, 1], [0, 0], [0, 0]]
+
+
+def test_coco_files_that_are_numbered_from_0_each(write):
+    def content(names):
+        return json.dumps(
+            {
+                "images": [{"id": n, "file_name": name} for n, name in enumerate(names)],
+                "categories": [{"id": 0, "name": "cat"}],
+                "annotations": [{"image_id": 0, "category_id": 0}],
+            }
+        )
+
+    one, two = write(content(["a", "b"]), "one.json"), write(content(["c", "b"]), "two.json")
+    with pytest.raises(ValueError, match=r"id 0 have 'a' in .*one.json and 'c' in .*two.json"):
+        read_coco([one, two])
+    apart = read_coco([one, two], separate=True)
+    assert list(apart.image_ids) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert apart.matrix.toarray().tolist() == [[1], [0], [1], [0]]
+    named = read_coco([one, two], image_key="file_name")
+    assert list(named.image_ids) == ["a", "b", "c"]
+    # the same images again, as in the files of objects and of persons
+    again = write(content(["a", "b"]), "again.json")
+    assert read_coco([one, again]).image_ids.tolist() == [0, 1]
+    bare = COCO | {"annotations": []}
+    with pytest.raises(ValueError, match="no file_name that would tell whether they are one"):
+        read_coco([write(json.dumps(bare), "x.json"), write(json.dumps(bare), "y.json")])
+    with pytest.raises(ValueError, match="has no 'file_name', only 'id'"):
+        read_coco(write(json.dumps(bare), "x.json"), image_key="file_name")
+    twice = COCO | {"images": [{"id": 9, "file_name": "a"}, {"id": 9, "file_name": "b"}]}
+    with pytest.raises(ValueError, match="two images with the id 9"):
+        read_coco(write(json.dumps(twice), "x.json"))
+
+
+def test_coco_ids_keep_their_types(write):
+    content = {
+        "images": [{"id": "7"}, {"id": 7}, {"id": "007"}],
+        "categories": [{"id": "1", "name": "cat"}, {"id": 1, "name": "dog"}],
+        "annotations": [{"image_id": "7", "category_id": 1}, {"image_id": 7, "category_id": "1"}],
+    }
+    read = read_coco(write(json.dumps(content), "mixed.json"))
+    assert list(read.image_ids) == ["7", 7, "007"]
+    assert as_dict(read) == {("7", "dog"): 1, (7, "cat"): 1}
+    for wrong in (True, 1.5, None, [1]):
+        content["images"] = [{"id": wrong}]
+        with pytest.raises(ValueError, match="image id .* is neither an integer nor text"):
+            read_coco(write(json.dumps(content), "wrong.json"))
+
+
+def test_coco_categories(write):
+    twins = COCO | {"categories": [{"id": 1, "name": "a"}, {"id": 3, "name": "a"}]}
+    with pytest.raises(ValueError, match="categories 1 and 3 are both 'a'"):
+        read_coco(write(json.dumps(twins), "twins.json"))
+    path = write(json.dumps(COCO), "instances.json")
+    assert read_coco(path, label_key="id").labels.tolist() == [1, 3]
+    with pytest.raises(ValueError, match="label_key must be 'name' or 'id'"):
+        read_coco(path, label_key="supercategory")
+    read = read_coco(path, image_ids=[4, 9, 5], labels=["car", "bird", "person"])
+    assert read.matrix.toarray().tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
+    with pytest.raises(ValueError, match="the image 5 is not among the image_ids"):
+        read_coco(path, image_ids=[4, 9])
+
+
+def test_other_files_of_coco(write):
+    panoptic = COCO | {
+        "annotations": [
+            {"image_id": 4, "segments_info": [{"category_id": 3}, {"category_id": 1}]},
+            {"image_id": 9, "segments_info": []},
+        ]
+    }
+    path = write(json.dumps(panoptic), "panoptic.json")
+    assert as_dict(read_coco(path)) == {(4, "car"): 1, (4, "person"): 1}
+    with path.open() as text, path.open("rb") as file:
+        assert as_dict(read_coco(text)) == as_dict(read_coco(file)) == as_dict(read_coco(path))
+    packed = path.with_suffix(".json.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert as_dict(read_coco(packed)) == as_dict(read_coco(path))
+    captions = {"images": [], "annotations": [{"image_id": 1, "caption": "a road"}]}
+    for content, message in (
+        (captions, "no 'categories' .captions have no categories"),
+        ([{"image_id": 1, "category_id": 1, "score": 0.5}], "a list, such as results are"),
+        ({"images": [], "categories": []}, "no 'annotations' .the images of a test set"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_coco(write(json.dumps(content), "other.json"))
+
+
+def test_nus_wide_matrix(write):
+    path = write("1\t0\t1\t\n0\t0\t0\t\n0\t0\t1\t\n", "AllTags1k.txt")
+    read = read_nus_wide_matrix(path)
+    assert read.matrix.toarray().tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 1]]
+    assert read.labels.tolist() == [0, 1, 2]
+    names = write("sky\nsun\nsea\n", "TagList1k.txt")
+    read = read_nus_wide_matrix(path, labels=names, image_ids=[51, 52, 53])
+    assert as_dict(read) == {(51, "sky"): 1, (51, "sea"): 1, (53, "sea"): 1}
+    for text, options, message in (
+        ("1 0\n1 2\n", {}, "line 2: '1 2', expected zeros and ones"),
+        ("1 0\n\n1\n", {}, "line 3: 1 column, expected 2"),
+        ("1 0\n", {"labels": ["a"]}, "has 2 columns, but there are 1 labels"),
+        ("1 0\n", {"labels": ["a", "a"]}, "'a' more than once"),
+        ("1 0\n", {"image_ids": [1, 2]}, "1 lines, but there are 2 image_ids"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_nus_wide_matrix(write(text, "bad.txt"), **options)
+    assert read_nus_wide_matrix(write("", "empty.txt")).matrix.shape == (0, 0)
+
+
+def test_files_of_nus_wide_are_not_taken_for_each_other(write):
+    table = write("1\t0\t1\t\n0\t0\t1\t\n", "AllTags1k.txt")
+    for reader in (read_nus_wide_labels, read_nus_wide_tags):
+        with pytest.raises(ValueError, match="read_nus_wide_matrix reads"):
+            reader(table)
+    tags = write("51 sky sea\n52 sea\n", "All_Tags.txt")
+    with pytest.raises(ValueError, match="line 1: '51 sky sea', expected zeros and ones"):
+        read_nus_wide_matrix(tags)
+    with pytest.raises(ValueError, match="vocabulary must be a list of tags, got the text 'sky'"):
+        read_nus_wide_tags(tags, vocabulary="sky")
+    with pytest.raises(ValueError, match="pass one of them"):
+        read_nus_wide_tags(tags, vocabulary=["sky"], labels=["sky"])
+    with pytest.raises(ValueError, match="'sea' is not among the labels"):
+        read_nus_wide_tags(tags, labels=["sky"])
+    train, test = write("1\n", "Labels_sky_Train.txt"), write("0\n", "Labels_sky_Test.txt")
+    with pytest.raises(ValueError, match="is about 'sky', as a file before it is"):
+        read_nus_wide_labels([train, test])
+    read = read_nus_wide_labels([train], image_ids=["a"], labels=["sea", "sky"])
+    assert as_dict(read) == {("a", "sky"): 1}
+
+
+def test_harrison(write, tmp_path):
+    write("beach/1.jpg\ncat/2.jpg\nsea 3.jpg\n", "data_list.txt")
+    tags = write("beach sea \n\nsun sea \n", "tag_list.txt")
+    expected = {("beach/1.jpg", "beach"): 1, ("beach/1.jpg", "sea"): 1,
+                ("sea 3.jpg", "sun"): 1, ("sea 3.jpg", "sea"): 1}  # fmt: skip
+    read = read_harrison(tmp_path)
+    assert as_dict(read) == expected
+    assert list(read.image_ids) == ["beach/1.jpg", "cat/2.jpg", "sea 3.jpg"]
+    assert as_dict(read_harrison(tags, tmp_path / "data_list.txt")) == expected
+    assert read_harrison(tags).image_ids.tolist() == [0, 1, 2]
+    known = read_harrison(tags, labels=["sea"], unknown="skip")
+    assert known.matrix.toarray().tolist() == [[1], [0], [1]]
+    with pytest.raises(ValueError, match=r"has 3 lines, .*other.txt 2"):
+        read_harrison(tags, write("a\nb\n", "other.txt"))
+    with pytest.raises(ValueError, match="line 3: the image 'a' comes a second time"):
+        read_harrison(tags, write("a\nb\na\n", "other.txt"))
+
+
+def test_lightgcn_ids_that_are_no_numbers_of_rows(write):
+    path = write("0 1 2\n1 0 2000000000\n", "train.txt")
+    with pytest.raises(ValueError, match=r"largest item is 2000000000, of 4 different.*shape="):
+        read_lightgcn(path)
+    assert read_lightgcn(path, shape=(2, 2000000001)).nnz == 4
+    with pytest.raises(ValueError, match="largest user is 13647000"):
+        read_lightgcn(write("13647000 1\n", "train.txt"))
+    assert read_lightgcn(write("0 1\n13647 \n", "train.txt")).shape == (13648, 2)
+    with pytest.raises(ValueError, match=r"line 1: '0,1,2' is not an integer.*read_pairs"):
+        read_lightgcn(write("0,1,2\n", "train.txt"))
+    path = write("0 1\n", "train.txt")
+    path.write_bytes(path.read_bytes() + b"1 \xff\n")
+    with pytest.raises(ValueError, match="line 2: bytes that are not UTF-8"):
+        read_lightgcn(path)

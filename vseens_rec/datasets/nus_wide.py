@@ -12,6 +12,7 @@ from .annotations import Annotations, NameList, array_of
 from .lines import of_lists
 from .problems import Malformed
 from .sources import Paths, expand, is_file, is_path, name_of, open_text, words_of
+from .tokens import columns_text
 
 __all__ = ["read_nus_wide_labels", "read_nus_wide_matrix", "read_nus_wide_tags"]
 
@@ -61,7 +62,7 @@ def read_nus_wide_labels(
     >>> read.matrix.toarray().tolist(), list(read.labels)
     ([[1.0, 1.0], [0.0, 1.0]], ['animal', 'sky'])
     """
-    rows, columns, length = [], [], None
+    rows, places, length = [], [], None
     names: list[str] = []
     for column, path in enumerate(expand(paths)):
         shown = name_of(path)
@@ -76,7 +77,7 @@ def read_nus_wide_labels(
             raise ValueError(f"{shown} has {len(lines)} lines, the files before it {length}")
         length = len(lines)
         rows.append(np.flatnonzero(np.array(lines) == "1"))
-        columns.append(np.full(len(rows[-1]), column))
+        places.append(np.full(len(rows[-1]), column))
         name = os.path.basename(shown).partition(".")[0]
         name = name.removeprefix("Labels_").removesuffix("_Train").removesuffix("_Test")
         if name in names:
@@ -85,7 +86,7 @@ def read_nus_wide_labels(
                 "test apart"
             )
         names.append(name)
-    place = (np.concatenate(rows), np.concatenate(columns))
+    place = (np.concatenate(rows), np.concatenate(places))
     return _of_matrix(place, (length or 0, len(names)), image_ids, names, labels, unknown)
 
 
@@ -142,7 +143,7 @@ def read_nus_wide_matrix(
                     width = len(values)
                 if len(values) != width:
                     raise ValueError(
-                        f"{shown}, line {number}: {len(values)} columns, expected {width}"
+                        f"{shown}, line {number}: {columns_text(len(values))}, expected {width}"
                     )
                 parts.append(np.flatnonzero(values))
                 lengths.append(len(parts[-1]))

@@ -9,7 +9,7 @@ from .annotations import Annotations, Coded, NameList, Numbering, Pairs, first_p
 from .problems import Malformed, Unknown
 from .sources import Paths, expand, open_text
 from .tables import TextOptions, text_parts
-from .tokens import Dialect, split_rows
+from .tokens import Dialect, columns_text, split_rows
 from .values import as_float
 
 __all__ = ["read_openimages"]
@@ -181,7 +181,7 @@ def _read_descriptions(descriptions: Any, encoding: str | None) -> dict[str, str
         dialect = Dialect(",", True, encoding=text.encoding)
         found = split_rows(content, dialect, width=None)
     problems = found.problems + [
-        (line, f"{len(row)} columns, expected a code and a name")
+        (line, f"{columns_text(len(row))}, expected a code and a name")
         for line, row in zip(found.lines, found.rows, strict=True)
         if len(row) < 2
     ]

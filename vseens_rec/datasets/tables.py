@@ -406,7 +406,7 @@ def _block_of(
                 rows.append(row)
                 lines.append(line)
             else:
-                found.problems.append((line, f"{len(row)} columns, so none with the image"))
+                found.problems.append((line, f"{columns_text(len(row))}, so none with the image"))
         columns, spread = columns_of_rows(rows, [image], label)
         return TableBlock([columns[0], None], spread, lines.__getitem__, found.problems)
     columns, _ = columns_of_rows(found.rows, there, None)

@@ -25,6 +25,7 @@ __all__ = [
     "Dialect",
     "Rows",
     "columns_of_rows",
+    "columns_text",
     "quick_columns",
     "split_rows",
     "without_first_row",
@@ -219,10 +220,13 @@ def _problem(row: list[str], line: str, dialect: Dialect, width: int | None) -> 
             )
     if width is not None and len(row) != width:
         hint = ", if all columns after the image are its labels: rest=True"
-        return f"{len(row)} column{'' if len(row) == 1 else 's'}, expected {width}" + (
-            hint if dialect.is_ragged else ""
-        )
+        return f"{columns_text(len(row))}, expected {width}" + (hint if dialect.is_ragged else "")
     return ""
+
+
+def columns_text(number: int) -> str:
+    """Return so many columns in words."""
+    return f"{number} column" + ("" if number == 1 else "s")
 
 
 def columns_of_rows(
