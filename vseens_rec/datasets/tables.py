@@ -27,7 +27,14 @@ from .frames import (
 )
 from .problems import Malformed, Unknown
 from .sources import expand, is_file, is_path, name_of, open_text
-from .tokens import Dialect, columns_of_rows, quick_columns, split_rows, without_first_row
+from .tokens import (
+    Dialect,
+    columns_of_rows,
+    columns_text,
+    quick_columns,
+    split_rows,
+    without_first_row,
+)
 from .values import Times, warn_of_times, weights_of
 
 __all__ = ["read_pairs"]
