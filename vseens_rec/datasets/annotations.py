@@ -349,7 +349,7 @@ def _with_times(
     times: NDArray[Any],
     shape: tuple[int, int],
 ) -> tuple[csr_matrix, NDArray[Any]]:
-    order = np.lexsort((times, columns, rows))
+    order = np.lexsort((times, rows.astype(np.int64) * shape[1] + columns))
     rows, columns, times = rows[order], columns[order], times[order]
     fresh = np.ones(len(rows), bool)
     fresh[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])

@@ -87,7 +87,7 @@ def layout_of(
     for candidate in candidates:
         tried = dialect._replace(delimiter=candidate, quoted=is_quoted(candidate, quoting))
         split_up = split_rows(sample, tried, is_last=False, width=None)
-        if len(split_up.rest) > len(sample) // 2:
+        if not split_up.rows or len(split_up.rest) > len(sample) // 2:
             # a quote that is never closed, not a row that the end of the sample cuts
             split_up = split_rows(sample, tried, width=None)
         if split_up.rows and candidate != split:
@@ -97,7 +97,7 @@ def layout_of(
             (candidate, problem) for problem in split_up.problems[:1] if problem[0] < first
         )
     if not found:
-        line, problem = before_rows[candidates[0]]
+        line, problem = before_rows.get(candidates[0], (1, "nothing that could be split"))
         raise ValueError(f"{name}, line {first_line + line - 1}: {problem}")
     if delimiter is None:
         delimiter = (

@@ -7,7 +7,7 @@ is not certain, or is wrong, goes line by line, and every problem is reported wi
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
@@ -36,8 +36,13 @@ WHITE_SPACE = r"\s+"
 # what a line without anything may have
 BLANK = " \t\r\n"
 WORD = re.compile(r"[^ \t]+")
-# of ASCII, what str.split takes for white space and this module does not
-OTHER_SPACE = re.compile("[\x0b\x0c\x1c-\x1f]")
+RUN = re.compile("[ \t]+")
+# what else str.strip takes for white space
+OTHER_SPACE = "".join(
+    character for character in map(chr, range(0x3001)) if character.isspace()
+).translate(dict.fromkeys(map(ord, BLANK)))
+# of a delimiter of several characters
+STAND_IN = "\x1f"
 UNDECODED = re.compile("[\udc80-\udcff]")
 QUOTED_PART = re.compile('"[^"]*"')
 # rows that are split together; more would keep the garbage collector busy
@@ -255,22 +260,43 @@ def quick_columns(
     if "\0" in text or (dialect.comment and dialect.comment in text):
         return None
     try:
-        data = text.encode()
+        text.encode()
     except UnicodeEncodeError:
         return None
-    found = _by_arrow(text, data, dialect, width, places)
-    return _by_csv(text, dialect, width, places) if found is None else found
+    plain = _with_one_character(text, dialect)
+    if plain is None:
+        return None
+    found = _by_arrow(*plain, width, places)
+    return _by_csv(*plain, width, places) if found is None else found
 
 
-def _by_arrow(
-    text: str, data: bytes, dialect: Dialect, width: int, places: Sequence[int]
-) -> list[Coded] | None:
+def _with_one_character(text: str, dialect: Dialect) -> tuple[str, Dialect] | None:
+    """Write the text with a delimiter of one character, if that is the same table."""
+    delimiter = dialect.delimiter
+    if len(delimiter) == 1:
+        return text, dialect
+    if delimiter == WHITE_SPACE:
+        if "\t" in text or "  " in text:
+            text = RUN.sub(" ", text)
+        for end in "\r\n":
+            text = text.replace(f" {end}", end).replace(f"{end} ", end)
+        return text.strip(" "), dialect._replace(delimiter=" ")
+    if STAND_IN in text or any(space in text for space in OTHER_SPACE):
+        return None
+    ends = (space + end for space in " \t" for end in "\r\n")
+    if text != text.strip(" \t") or any(pair in text or pair[::-1] in text for pair in ends):
+        return None
+    return text.replace(delimiter, STAND_IN), dialect._replace(delimiter=STAND_IN)
+
+
+def _by_arrow(text: str, dialect: Dialect, width: int, places: Sequence[int]) -> list[Coded] | None:
     pyarrow = arrow()
     delimiter = dialect.delimiter
-    if pyarrow is None or len(delimiter) != 1 or not delimiter.isascii() or dialect.skip_space:
+    if pyarrow is None or not delimiter.isascii() or dialect.skip_space:
         return None
     if text.count("\r") != text.count("\r\n"):
         return None
+    data = text.encode()
     quoted = dialect.quoted and '"' in text
     if quoted and not _is_well_quoted(data, ord(delimiter)):
         return None
@@ -327,7 +353,7 @@ def _is_well_quoted(data: bytes, delimiter: int) -> bool:
 def _by_csv(text: str, dialect: Dialect, width: int, places: Sequence[int]) -> list[Coded] | None:
     numbers = [_Numbers() for _ in places]
     codes: list[list[NDArray[np.int64]]] = [[] for _ in places]
-    rows = _all_rows(text, dialect)
+    rows = _reader(io.StringIO(text, newline=""), dialect)
     try:
         while batch := list(islice(rows, BATCH)):
             lengths = set(map(len, batch))
@@ -345,25 +371,3 @@ def _by_csv(text: str, dialect: Dialect, width: int, places: Sequence[int]) -> l
         Coded(np.concatenate([empty, *parts]), list(known))
         for parts, known in zip(codes, numbers, strict=True)
     ]
-
-
-def _split_at_text(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
-    for line in lines:
-        content = line.rstrip("\r\n")
-        if content == content.strip():
-            yield _split(line, dialect) if content else []
-        else:
-            # for _problem to say what it is
-            yield [content]
-
-
-def _all_rows(text: str, dialect: Dialect) -> Iterator[list[str]]:
-    lines = io.StringIO(text, newline="")
-    if dialect.delimiter == WHITE_SPACE and text.isascii() and not OTHER_SPACE.search(text):
-        return map(str.split, lines)
-    if dialect.delimiter == WHITE_SPACE:
-        return (_split(line, dialect) for line in lines)
-    if len(dialect.delimiter) > 1:
-        return _split_at_text(lines, dialect)
-    rows: Iterator[list[str]] = _reader(lines, dialect)
-    return rows

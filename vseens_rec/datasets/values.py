@@ -68,6 +68,9 @@ class Times:
 
     def read(self, values: Sequence[Any]) -> tuple[NDArray[Any], dict[int, str]]:
         """Return times as int64, float64 or datetime64, and what is wrong with some by place."""
+        if self.is_date is not True and _are_digits(values):
+            self.is_date = False
+            return np.fromiter(map(int, values), np.int64, len(values)), {}
         parsed = [_time_of(value) for value in values]
         if self.is_date is None:
             self.is_date = next(
@@ -94,6 +97,19 @@ class Times:
             stand_in = 0.0 if _has_floats(kept) else 0
         filled = [stand_in if place in problems else time for place, time in enumerate(parsed)]
         return np.array(filled, dtype=None if filled else np.int64), problems
+
+
+def _are_digits(values: Sequence[Any]) -> bool:
+    """Tell whether all values are written as integers that 64 bits hold, as most times are."""
+    if not values or not all(isinstance(value, str) for value in values):
+        return False
+    text = "".join(values)
+    return (
+        text.isascii()
+        and text.isdecimal()
+        and min(map(len, values)) >= 1
+        and (max(map(len, values)) <= 18)
+    )
 
 
 def _has_floats(times: Sequence[Any]) -> bool:
