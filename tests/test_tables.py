@@ -502,6 +502,8 @@ def test_lists_in_a_column():
     frame.loc[1, "tags"] = "x"
     with pytest.raises(ValueError, match="row 1: 'x' beside lists of labels"):
         read_pairs(frame, image="i", label="tags")
+    with pytest.raises(ValueError, match="values that cannot be ids"):
+        read_pairs([("a", {"x": 1})])
     with pytest.raises(ValueError, match="only the labels may be lists"):
         read_pairs(frame, image="tags", label="i")
 
@@ -583,6 +585,19 @@ def test_types_of_known_names(write):
         read_pairs([("7", "x")], image_ids=[7])
     with pytest.raises(ValueError, match=r"the image 7 .*which have '7' \(str\)"):
         read_pairs([(7, "x")], image_ids=["7"])
+
+
+def test_integers_that_were_written_as_decimals(write):
+    path = write("7.0,x\n8.0,y\n")
+    with pytest.raises(ValueError, match=r"the image '7.0' .*which have 7 \(int\)"):
+        read_pairs(path, image_ids=[7, 8])
+    with pytest.warns(UserWarning, match="'7.0' and the same without .0 are two images each"):
+        assert read_pairs(write("7.0,x\n7,y\n")).image_ids.tolist() == ["7.0", "7"]
+
+
+def test_accents_in_two_ways_are_warned_of(write):
+    with pytest.warns(UserWarning, match="accents are written in two ways"):
+        assert len(read_pairs(write("a,café\nb,cafe\u0301\n")).labels) == 2
 
 
 # --- values and times ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,10 +202,14 @@ class Numbering:
         return out
 
     def hint(self, name: Hashable) -> str:
-        """Say that a name is there with another type."""
-        other: Hashable = as_integer(name) if isinstance(name, str) else str(name)
+        """Say that a name is there with another type, or without decimals."""
+        other: Hashable = str(name)
+        if isinstance(name, str):
+            other = as_integer(name.removesuffix(".0"))
+            if other is not None and str(other) in self.numbers:
+                other = str(other)
         if other is not None and other in self.numbers:
-            return f", which have {other!r} ({type(other).__name__}): the types differ"
+            return f", which have {other!r} ({type(other).__name__})"
         return ""
 
     def ids(self) -> NDArray[Any]:
@@ -219,7 +224,7 @@ class Numbering:
         return array_of(names)
 
     def check(self, nothing: frozenset[str]) -> None:
-        """Warn of names that are suspicious: words for nothing, and others but for a space."""
+        """Warn of words for nothing, and of names that are written in two ways."""
         if self.fixed:
             return
         texts = [name for name in self.numbers if isinstance(name, str)]

@@ -187,7 +187,8 @@ def _chosen(
         if not others or (fit[best] >= 0.9 and fit[others[0]] <= 0.5):
             return best
     in_doubt = full or list(fit)
-    counts = ", ".join(f"{NAMES[c]} give {usual[c][0]} columns" for c in in_doubt)
+    first, *more = (f"{usual[c][0]}{{}} by {NAMES[c]}" for c in in_doubt)
+    counts = ", ".join([first.format(" columns"), *(other.format("") for other in more)])
     raise ValueError(
         f"{name}: the delimiter is in doubt ({counts} in the first {len(lines)} lines): pass "
         + " or ".join(f"delimiter={c!r}" for c in in_doubt)

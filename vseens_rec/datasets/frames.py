@@ -14,6 +14,8 @@ from .tokens import columns_of_rows
 __all__ = ["blocks_of_parquet", "blocks_of_table", "is_parquet", "is_table", "kind_of"]
 
 Columns = list[Any]
+# of labels, in one field
+LISTS = (list, tuple, set, frozenset, np.ndarray)
 
 
 def is_table(source: Any) -> bool:
@@ -110,7 +112,7 @@ def blocks_of_parquet(source: Any, wanted: Sequence[int | str]) -> Iterator[tupl
 
 def coded(values: Sequence[Any]) -> Any:
     """Number the values of a column; lists stay as they are."""
-    if any(isinstance(value, (list, tuple, np.ndarray)) for value in values):
+    if any(isinstance(value, LISTS) for value in values):
         return list(values)
     values = [None if _is_nothing(value) else value for value in values]
     kinds = set(map(type, values)) - {type(None)}
@@ -118,7 +120,10 @@ def coded(values: Sequence[Any]) -> Any:
         raise ValueError(
             "a column has bool and other types, so that True and 1 would be one: make it text"
         )
-    return columns_of_rows([(value,) for value in values], [0], None)[0][0]
+    try:
+        return columns_of_rows([(value,) for value in values], [0], None)[0][0]
+    except TypeError as error:
+        raise ValueError(f"a column has values that cannot be ids: {error}") from error
 
 
 def _is_nothing(value: Any) -> bool:

@@ -18,6 +18,7 @@ from .annotations import (
 )
 from .dialects import Layout, Wanted, layout_of
 from .frames import (
+    LISTS,
     blocks_of_parquet,
     blocks_of_rows,
     blocks_of_table,
@@ -300,7 +301,7 @@ def _of_types(block: tuple[int, list[Any]]) -> TableBlock:
     if isinstance(labels, list):
         lists = [[] if entry is None else entry for entry in labels]
         for place, entry in enumerate(labels):
-            if not isinstance(entry, (list, tuple, np.ndarray)):
+            if not isinstance(entry, LISTS):
                 problems.append((first + place, f"{entry!r} beside lists of labels"))
                 lists[place] = []
         spread = _spread([list(entry) for entry in lists])
