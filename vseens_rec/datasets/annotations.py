@@ -234,6 +234,27 @@ class Numbering:
                 f"{_listed(words)} became {self.what} ids: na_values={words!r} makes them no ids, "
                 "na_values=[] keeps them without this warning"
             )
+        decimal = [
+            name
+            for name in texts
+            if name.endswith(".0") and name.removesuffix(".0") in self.numbers
+        ]
+        if decimal:
+            warn(
+                f"{_listed(decimal)} and the same without .0 are two {self.what}s each: integers "
+                "that were written as decimals somewhere"
+            )
+        forms: dict[str, str] = {}
+        alike = [
+            name
+            for name in texts
+            if not name.isascii() and forms.setdefault(normalize("NFC", name), name) != name
+        ]
+        if alike:
+            warn(
+                f"{_listed(alike)} and others that look the same are two {self.what}s each, since "
+                "their accents are written in two ways: unicodedata.normalize makes them one"
+            )
         twins = [name for name in texts if name != name.strip() and name.strip() in self.numbers]
         if twins:
             warn(
