@@ -168,7 +168,7 @@ def test_a_quote_that_ends_in_another_line(write):
 
 def test_ragged_lines_are_refused_with_the_way_to_read_them(write):
     path = write("p1 sky sea\np2 cat\np3 dog sun moon\n", "x.txt")
-    with pytest.raises(ValueError, match=r"line 2: 2 columns, expected 3, .*rest=True"):
+    with pytest.raises(ValueError, match=r"line 2: 2 columns, expected 3; .*rest=True"):
         read_pairs(path)
 
 
@@ -180,7 +180,14 @@ def test_a_header_is_not_taken_for_data(write):
     assert read_pairs(numbers, header=True).image_ids.tolist() == [1, 2]
     with pytest.raises(ValueError, match="looks like a header"):
         read_pairs(write("image,tag\na.jpg,sky\nb.jpg,sea\n"))
+    for text in ("pic,motif\n1.jpg,sky\n", "pic,motif\na.jpg,sky\nb.png,sea\n",
+                 "who,what,when\nann,sea,2024-01-01\nbob,sky,2024-01-02\n"):  # fmt: skip
+        with pytest.raises(ValueError, match="looks like a header"):
+            read_pairs(write(text))
     assert read_pairs(write("image,tag\na.jpg,sky\n"), header=False).matrix.shape == (2, 2)
+    assert read_pairs(write("ann,sky\nbob,sea\nann,1984\n")).matrix.shape == (2, 3)
+    with pytest.raises(ValueError, match="has 1 column, so none has the number 1.*delimiter="):
+        read_pairs(write("sky\nsea\n"))
     # numbers in the first line are no names of columns
     assert read_pairs(write("1,x\n2,y\n")).matrix.shape == (2, 2)
     assert read_pairs(write("guest,1\n7,2\n"), header=False).image_ids.tolist() == ["guest", "7"]
@@ -372,6 +379,7 @@ def test_parts_of_one_table(write, tmp_path):
         ([], ValueError, "no file is given"),
         ([3], TypeError, "a file is a path or open, got int"),
         ({"image": ["a"]}, TypeError, "pandas.DataFrame"),
+        (None, TypeError, "got None: expected a path"),
         (csr_matrix((2, 2)), TypeError, "the csr_matrix"),
     ):
         with pytest.raises(error, match=message):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .problems import warn
 from .sources import suffixes_of
-from .tokens import BLANK, WHITE_SPACE, Dialect, split_rows
+from .tokens import BLANK, WHITE_SPACE, Dialect, columns_text, split_rows
 
 __all__ = ["Layout", "Wanted", "layout_of"]
 
@@ -24,7 +24,9 @@ NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", "::": "dou
 # what a suffix promises; a .csv of many countries has semicolons
 OF_SUFFIX = {".tsv": ("\t",), ".tab": ("\t",), ".csv": (",", ";")}
 COMMENTS = ("#", "%")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# how numbers and dates begin
+NUMBER = re.compile(r"[+-]?\.?\d")
+FILE_NAME = re.compile(r".\.[A-Za-z]\w{1,3}$")
 # columns are called so, and nothing else is
 COLUMN_NAMES = frozenset(
     {
@@ -253,8 +255,8 @@ def _place(column: int | str, names: Sequence[str], width: int, name: str, optio
         return list(names).index(column)
     if column >= width:
         raise ValueError(
-            f"{name} has {width} columns, so none has the number {column} (from 0)"
-            + (". If that is one too few, pass its delimiter" if width == 1 else "")
+            f"{name} has {columns_text(width)}, so none has the number {column} (from 0)"
+            + (": if it has more, say what separates them, delimiter=" if width == 1 else "")
         )
     return column
 
@@ -263,17 +265,14 @@ def _refuse_forgotten_header(
     rows: list[list[str]], places: Sequence[int], width: int, name: str
 ) -> None:
     first, others = rows[0], [row for row in rows[1:] if len(row) == width]
-    if (
-        len(first) != width
-        or not others
-        or any(field[:1].isdigit() or _is_number(field) for field in first)
-    ):
+    if len(first) != width or not others or any(map(_is_data, first)):
         return
-    over_numbers = any(
-        all(_is_number(row[place]) for row in others) for place in range(width) if first[place]
+    over_data = any(
+        not _is_data(first[place]) and all(_is_data(row[place]) for row in others)
+        for place in range(width)
     )
     called = all(re.sub(r"[\W_]", "", first[place].lower()) in COLUMN_NAMES for place in places[:2])
-    if over_numbers or called:
+    if over_data or called:
         raise ValueError(
             f"{name}: the first line looks like a header ({', '.join(map(repr, first))}): pass "
             "header=True, or header=False if it is data"
@@ -295,4 +294,9 @@ def _warn_of_quotes(
 
 
 def _is_number(field: str) -> bool:
-    return NUMBER.fullmatch(field.strip()) is not None
+    return NUMBER.match(field.strip()) is not None
+
+
+def _is_data(field: str) -> bool:
+    """Tell whether no column is called so: a number, a date, or the name of a file."""
+    return _is_number(field) or FILE_NAME.search(field.strip()) is not None

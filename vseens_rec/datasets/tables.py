@@ -256,6 +256,8 @@ def _parts(
                 f"got {kind_of(source)}: expected a file, or a table such as "
                 "pandas.DataFrame({'image': ..., 'label': ...}) or a list of pairs"
             )
+        if not isinstance(source, Iterable):
+            raise TypeError(f"got {source!r}: expected a path, an open file, a table or a list")
         items = iter(source)
         first = next(items, None)
         source = [] if first is None else chain([first], items)

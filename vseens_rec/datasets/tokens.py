@@ -224,7 +224,7 @@ def _problem(row: list[str], line: str, dialect: Dialect, width: int | None) -> 
                 "the field, or choose comment= so that fields have none"
             )
     if width is not None and len(row) != width:
-        hint = ", if all columns after the image are its labels: rest=True"
+        hint = "; if all columns after the image are labels of it, pass rest=True"
         return f"{columns_text(len(row))}, expected {width}" + (hint if dialect.is_ragged else "")
     return ""
 
