@@ -41,8 +41,10 @@ def read_coco(
     separate : bool, default=False
         Whether images of different files are different, as in sets that are each numbered from 0:
         rows are then named by pairs of the number of the file, from 0, and the `image_key`.
-    image_ids, labels, unknown
-        As of `read_pairs`.
+    image_ids, labels : sequence of hashable or None, default=None
+        Ids and names that have their numbers already; see `read_pairs`.
+    unknown : {"raise", "warn", "skip", "add"}, default="raise"
+        What to do about others; see `read_pairs`.
 
     Returns
     -------

@@ -36,8 +36,12 @@ def read_harrison(
         ``tag_list.txt``, the tags of an image a line; or the folder that has both files.
     data_list : path or open file, optional
         ``data_list.txt``, the image a line; None: images are numbered from 0.
-    encoding, image_ids, labels, unknown
-        As of `read_pairs`.
+    encoding : str or None, default=None
+        See `read_pairs`.
+    image_ids, labels : sequence of hashable or None, default=None
+        Ids and names that have their numbers already; see `read_pairs`.
+    unknown : {"raise", "warn", "skip", "add"}, default="raise"
+        What to do about others; see `read_pairs`.
 
     Returns
     -------

@@ -218,8 +218,12 @@ def read_nus_wide_tags(
     vocabulary : iterable of str, optional
         The tags to keep, in this order: ``labels=vocabulary, unknown="skip"`` for tags alone. None:
         all of them.
-    encoding, image_ids, labels, unknown
-        As of `read_pairs`.
+    encoding : str or None, default=None
+        See `read_pairs`.
+    image_ids, labels : sequence of hashable or None, default=None
+        Ids and names that have their numbers already; see `read_pairs`.
+    unknown : {"raise", "warn", "skip", "add"}, default="raise"
+        What to do about others; see `read_pairs`.
     malformed : {"raise", "warn"}, default="raise"
         What to do about an id that is not an integer or comes twice; see `read_pairs`.
 

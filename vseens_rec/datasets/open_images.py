@@ -43,8 +43,15 @@ def read_openimages(
     descriptions : path or open file, optional
         ``class-descriptions.csv``, two columns without header: names in place of ``/m/0abc``.
         Where several codes have one name, the code is added to it: ``Mouse (/m/04rmv)``.
-    encoding, image_ids, labels, unknown, malformed
-        As of `read_pairs`; `labels` are the names that the result has.
+    encoding : str or None, default=None
+        See `read_pairs`.
+    image_ids, labels : sequence of hashable or None, default=None
+        Ids and names (those of `descriptions`) that have their numbers already; see
+        `read_pairs`.
+    unknown : {"raise", "warn", "skip", "add"}, default="raise"
+        What to do about others; see `read_pairs`.
+    malformed : {"raise", "warn"}, default="raise"
+        See `read_pairs`.
 
     Returns
     -------
