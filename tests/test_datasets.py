@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse, stats
 
 from vseens_rec import datasets
-from vseens_rec.datasets import load_emoji, make_annotations
+from vseens_rec.datasets import generated, load_emoji, make_annotations
 
 TOOL = Path(__file__).parents[1] / "tools" / "make_emoji_data.py"
 
@@ -210,7 +210,7 @@ def test_numpy_integers_are_sizes():
 
 @pytest.mark.parametrize("block", [1, 7, 1000])
 def test_form_and_planted_rows_hold_across_blocks(monkeypatch, block):
-    monkeypatch.setattr(datasets, "_BLOCK_PAIRS", block)
+    monkeypatch.setattr(generated, "_BLOCK_PAIRS", block)
     data = make_annotations(200, 60, 3000, random_state=0, return_planted=True)
     assert_canonical_ones(data.matrix, (200, 60), 3000)
     assert data.image_topics.shape == (200, 32)
@@ -223,7 +223,7 @@ def test_form_and_planted_rows_hold_across_blocks(monkeypatch, block):
 
 
 def test_blocks_without_pairs(monkeypatch):
-    monkeypatch.setattr(datasets, "_BLOCK_PAIRS", 5)
+    monkeypatch.setattr(generated, "_BLOCK_PAIRS", 5)
     assert_canonical_ones(make_annotations(500, 30, 20, random_state=0), (500, 30), 20)
 
 

@@ -9,7 +9,9 @@ from vseens_rec.model_selection import (
     fraction_split,
     hide_one_label,
     leave_k_out_split,
+    leave_last_k_out_split,
     leave_one_out_split,
+    time_split,
 )
 
 
@@ -114,3 +116,126 @@ def test_hidden_labels_are_of_any_place_and_popularity():
     assert share.std() < 0.04
     with pytest.raises(ValueError, match="no such image"):
         hide_one_label(csr_matrix(np.eye(3)))
+
+
+# --- by time -------------------------------------------------------------------------------------
+
+
+def timed(seed=0, n_times=40):
+    """A random matrix and a time for each of its values, many of them equal."""
+    generator = np.random.default_rng(seed)
+    matrix = csr_matrix((generator.random((30, 20)) < 0.3).astype(np.float32))
+    matrix.data[:] = generator.integers(1, 9, matrix.nnz)
+    return matrix, generator.integers(0, n_times, matrix.nnz)
+
+
+def assert_parts(matrix, train, test):
+    assert train.shape == test.shape == matrix.shape
+    assert train.multiply(test).nnz == 0
+    assert (train + test != matrix).nnz == 0
+
+
+@pytest.mark.parametrize("kind", ["int64", "float64", "datetime64[D]", "float32", "uint8"])
+def test_time_split_at_a_moment(kind):
+    matrix, times = timed()
+    times = times.astype(kind)
+    cutoff = times.astype(kind)[np.argsort(times)[matrix.nnz // 2]]
+    train, test = time_split(matrix, times, cutoff=cutoff)
+    assert_parts(matrix, train, test)
+    moments = csr_matrix(
+        (np.arange(1, matrix.nnz + 1), matrix.indices, matrix.indptr), shape=matrix.shape
+    )
+    of_train = times[moments[train.nonzero()].A1 - 1]
+    of_test = times[moments[test.nonzero()].A1 - 1]
+    assert of_train.max() < cutoff <= of_test.min()
+
+
+def test_time_split_is_exact_where_float32_is_not():
+    X = np.array([[1, 1, 1]])
+    times = np.array([1445714835, 1445714836, 1445714837])
+    train, test = time_split(X, times, cutoff=1445714836)
+    assert train.toarray().tolist() == [[1, 0, 0]]
+    assert test.toarray().tolist() == [[0, 1, 1]]
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5, 0.9])
+def test_time_split_of_a_share(fraction):
+    matrix, times = timed()
+    train, test = time_split(matrix, times, test_fraction=fraction)
+    assert_parts(matrix, train, test)
+    # no more than the share, and less by fewer than those of one moment
+    most = np.bincount(times).max()
+    assert matrix.nnz * fraction - most - 1 < test.nnz <= matrix.nnz * fraction + 1e-9
+    distinct = np.arange(matrix.nnz)
+    assert time_split(matrix, distinct, test_fraction=fraction)[1].nnz == int(matrix.nnz * fraction)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_leave_last_k_out(k):
+    matrix, times = timed()
+    train, test = leave_last_k_out_split(matrix, times, k)
+    assert_parts(matrix, train, test)
+    for row in range(matrix.shape[0]):
+        own = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        last = np.lexsort((matrix.indices[own], times[own]))[-k:]
+        n_labels = own.stop - own.start
+        wanted = set(matrix.indices[own][last]) if n_labels > k else set()
+        assert set(test[row].indices) == wanted
+
+
+def test_times_stay_with_their_pairs_in_any_order():
+    matrix, times = timed(n_times=1000)
+    expected = time_split(matrix, times, cutoff=500)[1]
+    # unsorted, with a stored zero, and in another format
+    other = matrix.copy()
+    shuffled = times.copy()
+    first = slice(matrix.indptr[0], matrix.indptr[1])
+    for array in (other.indices, other.data, shuffled):
+        array[first] = array[first][::-1].copy()
+    other.has_sorted_indices = False
+    before = other.indices.copy(), other.data.copy()
+    assert (time_split(other, shuffled, cutoff=500)[1] != expected).nnz == 0
+    np.testing.assert_array_equal(other.indices, before[0])
+    np.testing.assert_array_equal(other.data, before[1])
+    sparse_times = csr_matrix((times, matrix.indices, matrix.indptr), shape=matrix.shape)
+    assert (time_split(matrix, sparse_times, cutoff=500)[1] != expected).nnz == 0
+    with_zero = matrix.copy()
+    with_zero.data[3] = 0
+    kept = matrix.copy()
+    kept.data[3] = 0
+    kept.eliminate_zeros()
+    assert_parts(kept, *time_split(with_zero, times, cutoff=500))
+
+
+@pytest.mark.parametrize(
+    ("times", "options", "message"),
+    [
+        ([1, 2, 3], {}, "either cutoff, a moment, or test_fraction"),
+        ([1, 2, 3], {"cutoff": 2, "test_fraction": 0.5}, "either cutoff"),
+        ([1, 2], {"cutoff": 2}, r"shape \(2,\), but X has 3 stored values"),
+        (["a", "b", "c"], {"cutoff": 2}, "must be numbers or dates"),
+        ([1, np.nan, 3], {"cutoff": 2}, "NaN, NaT or infinity"),
+        ([1, 2, 3], {"cutoff": "2024-01-01"}, "times are numbers, but cutoff"),
+        ([1, 2, 3], {"cutoff": np.nan}, "times are numbers, but cutoff"),
+        (np.array([1, 2, 3], "M8[D]"), {"cutoff": "soon"}, "times are dates, but cutoff"),
+        ([1, 2, 3], {"cutoff": 4}, "test would be empty: the times go from 1 to 3"),
+        ([1, 2, 3], {"cutoff": 1}, "train would be empty"),
+        ([1, 1, 1], {"test_fraction": 0.5}, "test would be empty"),
+        ([1, 2, 3], {"test_fraction": 1.5}, "must be below 1"),
+        ([1, 2, 3], {"test_fraction": 0.1}, "of 3 pairs is none"),
+    ],
+)
+def test_times_that_do_not_fit(times, options, message):
+    with pytest.raises(ValueError, match=message):
+        time_split(np.array([[1, 1, 0], [0, 0, 1]]), times, **options)
+
+
+def test_a_pair_that_is_stored_twice_has_no_time():
+    twice = csr_matrix((np.ones(2), np.array([1, 1]), np.array([0, 2])), shape=(1, 3))
+    with pytest.raises(ValueError, match="stored twice"):
+        time_split(twice, [1, 2], cutoff=2)
+    other = csr_matrix(np.array([[0, 1, 1]]))
+    with pytest.raises(ValueError, match="times must be stored where X has its values"):
+        time_split(csr_matrix(np.array([[1, 1, 0]])), other, cutoff=2)
+    with pytest.raises(ValueError, match=r"times have shape \(1, 3\), but X \(1, 2\)"):
+        time_split(csr_matrix(np.array([[1, 1]])), other, cutoff=2)

@@ -23,7 +23,7 @@ name, so the same input gives the same bytes.
 
 Usage::
 
-    python tools/make_emoji_data.py annotations.json vseens_rec/data/emoji.tsv.gz
+    python tools/make_emoji_data.py annotations.json vseens_rec/datasets/data/emoji.tsv.gz
 """
 
 from __future__ import annotations

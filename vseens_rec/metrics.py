@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _validation
 from ._native import effective_threads, kernel
 from ._typing import Floats, MatrixLike
+from .datasets.annotations import Annotations, matrices_of
 from .model_selection import hide_one_label
 
 __all__ = ["ranking_metrics", "ranking_scorer"]
@@ -88,8 +89,8 @@ Scoring: TypeAlias = HasFactors | HasRecommend | Callable[[NDArray[np.int32]], A
 @overload
 def ranking_metrics(
     model: Scoring,
-    X: MatrixLike | None,
-    y: MatrixLike,
+    X: MatrixLike | Annotations | None,
+    y: MatrixLike | Annotations,
     metrics: str | Iterable[str] = ...,
     *,
     average: Literal[True] = True,
@@ -98,8 +99,8 @@ def ranking_metrics(
 @overload
 def ranking_metrics(
     model: Scoring,
-    X: MatrixLike | None,
-    y: MatrixLike,
+    X: MatrixLike | Annotations | None,
+    y: MatrixLike | Annotations,
     metrics: str | Iterable[str] = ...,
     *,
     average: bool,
@@ -107,8 +108,8 @@ def ranking_metrics(
 ) -> dict[str, Any]: ...
 def ranking_metrics(
     model: Scoring,
-    X: MatrixLike | None,
-    y: MatrixLike,
+    X: MatrixLike | Annotations | None,
+    y: MatrixLike | Annotations,
     metrics: str | Iterable[str] = DEFAULT_METRICS,
     *,
     average: bool = True,
@@ -127,10 +128,11 @@ def ranking_metrics(
         Something with ``user_factors`` and ``item_factors``, whose rows belong to those of `X`; a
         model with implicit's ``recommend``; or a function that takes an array of row numbers and
         returns their scores, (rows, n_labels).
-    X : sparse matrix or array-like of shape (n_images, n_labels) or None
+    X : sparse matrix or array-like of shape (n_images, n_labels), Annotations or None
         The labels that are known already (values > 0), which are not ranked. None: there are none.
-    y : sparse matrix or array-like of shape (n_images, n_labels)
+    y : sparse matrix or array-like of shape (n_images, n_labels), or Annotations
         The labels that were held out (values > 0). Those that are in `X` too are not asked for.
+        Where `X` and `y` are what readers return, their names have to be the same.
     metrics : str or iterable of str
         ``"precision@N"``, ``"recall@N"``, ``"ndcg@N"``, ``"hit@N"``, ``"auc@N"``,
         ``"coverage@N"`` with any N, ``"map"``, ``"mrr"``, ``"auc"`` and ``"ndcg"``.
@@ -150,7 +152,8 @@ def ranking_metrics(
     Raises
     ------
     ValueError
-        Shapes do not agree, nothing is held out, a metric is not known, or scores are not numbers.
+        Shapes or names do not agree, nothing is held out, a metric is not known, or scores are not
+        numbers.
 
     Notes
     -----
@@ -178,6 +181,7 @@ def ranking_metrics(
     >>> ranking_metrics(lambda rows: scores[rows], observed, held_out, ["recall@1", "mrr"])
     {'recall@1': 0.125, 'mrr': 0.5104166666666666}
     """
+    X, y = matrices_of(X, y)
     parsed = parse_metrics(metrics)
     held_out = _validation.check_matrix(y, "ranking_metrics", "y")
     observed = None

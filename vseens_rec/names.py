@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from .readers import Annotations
+from .datasets.annotations import Annotations
 from .recommender import LOWEST
 
 if TYPE_CHECKING:

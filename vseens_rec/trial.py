@@ -21,8 +21,8 @@ from .sampling import count_labels
 from .training import Settings, Trainer, last_group_size
 
 METRIC = "ndcg@10"
-# images whose labels are hidden, a third of all at most, since the others have to tell of the labels
-# what they would without; the share of their labels that is; with fewer images chance decides
+# images whose labels are hidden, a third of all at most, since the rest has to tell of the labels
+# what it would without; the share of their labels that is; with fewer images chance decides
 MOST_IMAGES = 2000
 FEWEST_IMAGES = 100
 SHARE_OF_IMAGES = 1 / 3

@@ -48,7 +48,7 @@ USUAL_PENALTY = 0.04
 # of an image's steps; with more pairs each is smaller, so that an epoch moves it as far in all
 USUAL_MULTIPLIER = 8.0
 PAIRS_OF_FULL_STEPS = 6.0
-# with less of the variance of scores after so many epochs, factors do not tell one image from another
+# with less of the variance of scores after so many epochs, factors do not tell images apart
 SHARE_OF_COLLAPSE = 0.02
 EPOCHS_TO_JUDGE = 10
 # what fold-in needs of a model, made at its first use; not part of the model's own state

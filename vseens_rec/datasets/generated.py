@@ -1,48 +1,18 @@
-"""Data sets of annotated images: a small real one and a generator of any size.
-
-:func:`load_emoji` reads a real data set that ships with the package. :func:`make_annotations`
-draws synthetic annotations from a planted model, at sizes from a unit test to tens of millions
-of pairs.
-"""
+"""Synthetic annotations from a planted model, from unit tests to tens of millions of pairs."""
 
 from __future__ import annotations
 
-import gzip
-from importlib import resources
 from typing import Literal, overload
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import Bunch
 
-from . import readers
-from ._typing import RandomStateLike
-from ._validation import check_n, check_random_state
-from .readers import *  # noqa: F403
+from .._typing import RandomStateLike
+from .._validation import check_n, check_random_state
+from .annotations import ones_csr
 
-__all__ = ["load_emoji", "make_annotations", *readers.__all__]
-
-_EMOJI_DESCR = """\
-Emoji and their English keywords
-================================
-
-Characters as images, English keywords as labels: a pair says that the keyword describes the
-character. Most characters are emoji; the rest are the symbols, currency signs and punctuation
-marks that the same source annotates.
-
-:Images: {n_images}
-:Labels: {n_labels}
-:Pairs: {n_pairs}
-:Matrix: {n_images} x {n_labels}, 1 where the keyword is given to the character
-
-Source: English character annotations of the Unicode Common Locale Data Repository (CLDR),
-version 48.2.0, package cldr-annotations-full. Keywords given to fewer than three characters were
-dropped, then characters left without a keyword. Flags of countries and skin tone variants are
-not part of the source. Glyphs are written without variation selectors.
-
-Licence: Unicode License v3 (SPDX: Unicode-3.0), copyright Unicode, Inc. The notice is beside
-the data, in UNICODE-LICENSE.txt.
-"""
+__all__ = ["make_annotations"]
 
 # Constants of the planted model. The offset is that of the Zipf-Mandelbrot law for text: it keeps
 # the first few labels from filling their topic, which real tag counts do not show either.
@@ -56,62 +26,6 @@ _DEFAULT_N_TOPICS = 32
 _BLOCK_PAIRS = 1 << 19
 # Bounds the rounds of rejection for short rows of very concentrated laws.
 _MAX_ROUNDS = 64
-
-
-def load_emoji() -> Bunch:
-    """Load the emoji data set: characters as images, English keywords as labels.
-
-    The data is bundled with the package; nothing is downloaded.
-
-    Returns
-    -------
-    data : sklearn.utils.Bunch
-        With the attributes
-
-        matrix : scipy.sparse.csr_matrix of float32, shape (1881, 1151)
-            1 where the keyword is given to the character; 7,735 ones, indices sorted.
-        images : numpy.ndarray of str, shape (1881,)
-            The characters, one a row.
-        names : numpy.ndarray of str, shape (1881,)
-            Their English names.
-        labels : numpy.ndarray of str, shape (1151,)
-            The keywords, one a column, in sorted order.
-        DESCR : str
-            What the data is, where it is from, and its licence.
-
-    See Also
-    --------
-    make_annotations : Synthetic annotations of any size.
-
-    Examples
-    --------
-    >>> from vseens_rec.datasets import load_emoji
-    >>> data = load_emoji()
-    >>> data.matrix.shape, data.matrix.nnz
-    ((1881, 1151), 7735)
-    >>> row = list(data.names).index("cat face")
-    >>> [str(label) for label in data.labels[data.matrix[row].indices]]
-    ['animal', 'cat', 'face', 'pet']
-    """
-    source = resources.files("vseens_rec").joinpath("data").joinpath("emoji.tsv.gz")
-    text = gzip.decompress(source.read_bytes()).decode("utf-8")
-    # Not splitlines: it would also split at the line separators that a glyph may be.
-    rows = [line.split("\t") for line in text.rstrip("\n").split("\n")]
-    words = [row[2].split("|") for row in rows]
-    labels = sorted({word for row in words for word in row})
-    column = {label: j for j, label in enumerate(labels)}
-    indices = np.array([j for row in words for j in sorted(column[word] for word in row)], np.int32)
-    indptr = np.zeros(len(rows) + 1, np.int32)
-    np.cumsum([len(row) for row in words], out=indptr[1:])
-    matrix = _ones_csr(indices, indptr, (len(rows), len(labels)))
-    descr = _EMOJI_DESCR.format(n_images=len(rows), n_labels=len(labels), n_pairs=matrix.nnz)
-    return Bunch(
-        matrix=matrix,
-        images=np.array([row[0] for row in rows]),
-        names=np.array([row[1] for row in rows]),
-        labels=np.array(labels),
-        DESCR=descr,
-    )
 
 
 @overload
@@ -255,7 +169,7 @@ def make_annotations(
             planted.append(_mixture_csr(topics, weights, n_topics))
         start = stop
 
-    matrix = _ones_csr(indices, indptr, (n_images, n_labels))
+    matrix = ones_csr(indices, indptr, (n_images, n_labels))
     if not return_planted:
         return matrix
     image_topics = sparse.csr_matrix(sparse.vstack(planted, format="csr"))
@@ -458,11 +372,3 @@ def _write_rows(out: np.ndarray, bounds: np.ndarray, rows: np.ndarray, labels: n
     sizes = bounds[rows + 1] - bounds[rows]
     shift = bounds[rows] - (np.cumsum(sizes) - sizes)
     out[np.arange(len(labels)) + np.repeat(shift, sizes)] = labels
-
-
-def _ones_csr(indices: np.ndarray, indptr: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
-    """Return a float32 matrix of ones over canonical index arrays, without copying them."""
-    data = np.ones(len(indices), np.float32)
-    matrix = sparse.csr_matrix((data, indices, indptr), shape=shape, copy=False)
-    matrix.has_canonical_format = True
-    return matrix
