@@ -462,6 +462,15 @@ class Trainer:
             "(by a factor of 2 to 10) or init_scale; the model was left as it was before fit"
         )
 
+    def forget_unseen(self) -> None:
+        """Set the factors of labels and images without a pair to 0, which only penalties moved."""
+        self.item_factors[count_labels(self.indices, self.shape[1]) == 0] = 0
+        self.user_factors[self.lengths == 0, : self.settings.factors] = 0
+
+    def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the factors of images and labels as they are, without the padding."""
+        return self.user_factors, self.item_factors[:, : self.settings.columns]
+
     def take_factors(self, dtype: DTypeLike) -> tuple[Floats, Floats]:
         """Give the factors away, contiguous and without the padding; training is over then."""
         users = self.user_factors.astype(dtype, copy=False)
