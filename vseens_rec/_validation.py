@@ -278,7 +278,7 @@ def _check_kind(X: Any, argument: str) -> None:
     """Refuse what is no matrix of images x labels, though it may look like one."""
     if hasattr(X, "matrix") and hasattr(X, "labels"):
         raise ValueError(
-            f"{argument} is a {type(X).__name__}, a matrix with its names: pass its .matrix, or "
+            f"{argument} is of type {type(X).__name__}, a matrix with names: pass its .matrix, or "
             "use NamedModel.of(model, annotations), which keeps the names"
         )
     frames.check_wide(X, argument)

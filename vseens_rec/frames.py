@@ -229,9 +229,10 @@ def _refuse_long(argument: str, names: Any, image: Any, label: Any) -> NoReturn:
     raise ValueError(
         f"{argument} has the columns {', '.join(map(repr, names))} and looks like a table with a "
         "row for every pair of an image and a label, but a matrix of images x labels is expected: "
-        f"pass pandas.crosstab({argument}[{image!r}], {argument}[{label!r}]), or read the table "
-        "with vseens_rec.datasets.read_pairs and use NamedModel.of(model, pairs). If these are "
-        f"{len(names)} labels after all, pass scipy.sparse.csr_matrix({argument})"
+        f"pass pandas.crosstab({argument}[{image!r}], {argument}[{label!r}]), or to keep the names "
+        f"NamedModel.of(model, vseens_rec.datasets.read_pairs({argument}, image={image!r}, label="
+        f"{label!r})). If these are {len(names)} labels after all, pass "
+        f"scipy.sparse.csr_matrix({argument})"
     )
 
 
