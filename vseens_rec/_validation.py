@@ -240,9 +240,9 @@ def check_new_rows(estimator: BaseEstimator, X: MatrixLike) -> csr_matrix:
     return canonical(checked, type(estimator).__name__)
 
 
-def check_features(estimator: BaseEstimator, X: MatrixLike, argument: str = "X") -> None:
+def check_features(estimator: BaseEstimator, X: MatrixLike) -> None:
     """Check the number of columns, and their names, against those of the fit."""
-    frames.check_columns(estimator, X, argument)
+    frames.check_columns(estimator, X, "X")
     validate_data(estimator, as_rows(X), reset=False, skip_check_array=True)
 
 

@@ -301,6 +301,9 @@ def held_out_metrics(
     if _validation.is_matrix(y):
         frames.check_same_names(X, y)
     estimator, X = unwrapped(estimator, X)
+    frames.check_columns(estimator, X, "X")
+    if _validation.is_matrix(y):
+        frames.check_columns(estimator, y, "y")
     name = type(estimator).__name__
     observed = _validation.check_matrix(X, name, allow_empty=True)
     if not _validation.is_matrix(y):

@@ -11,8 +11,8 @@ from scipy.sparse import coo_matrix, csr_matrix, issparse
 from . import _validation, archive, frames, persistence
 from ._typing import BinaryFile, MatrixLike, PathLike
 from .archive import Header, MmapMode
-from .names import Names, Policy, from_json, list_of
 from .datasets import Annotations
+from .names import Names, Policy, from_json, list_of
 from .recommender import LOWEST
 from .vseens import VSEens
 

@@ -836,8 +836,6 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         """
         check_is_fitted(self)
         _validation.check_features(self, X)
-        if _validation.is_matrix(y):
-            _validation.check_features(self, y, "y")
         return held_out_metrics(self, X, y, ["ndcg@10"])["ndcg@10"]
 
     def factors_of(self, matrix: csr_matrix, rows: NDArray[np.integer[Any]]) -> Floats:
