@@ -2,6 +2,7 @@
 
 import datetime
 import io
+from copy import copy
 
 import numpy as np
 import pytest
@@ -214,6 +215,23 @@ def test_filters_and_choices_by_name_in_every_method(named):
         named.recommend_from(known, labels=[])
     with pytest.raises(ValueError, match="labels has 'tag 1' more than once"):
         named.recommend("photo 3.jpg", labels=["tag 1", "tag 2", "tag 1"])
+
+
+def test_filters_are_the_same_for_all_rows(named):
+    asked = ["photo 3.jpg", "photo 7.jpg"]
+    with pytest.raises(TypeError, match="filter_labels is one list of names for all rows"):
+        named.recommend(asked, filter_labels=[["tag 1"], ["tag 2"]])
+    with pytest.raises(TypeError, match="labels is one list of names for all rows"):
+        named.recommend(asked, labels=[["tag 1"], ["tag 2"]])
+
+
+def test_a_copy_grows_alone(named):
+    grown = copy(named)
+    grown.partial_fit_users("new", ["tag 1"])
+    assert len(grown.image_ids) == len(grown.model.user_factors) == 401
+    assert len(named.image_ids) == len(named.model.user_factors) == 400
+    with pytest.raises(KeyError):
+        named.recommend("new")
 
 
 def test_what_is_known_does_not_come_back_among_choices(named, annotations):
@@ -496,9 +514,7 @@ def test_without_warm_start_another_set_is_learned_afresh(annotations, names):
 
 
 def test_what_is_no_annotations(annotations, names):
-    with pytest.raises(
-        TypeError, match=r"got a csr_matrix.*NamedModel\(model, image_ids, labels\)"
-    ):
+    with pytest.raises(TypeError, match=r"got a csr_matrix.*NamedModel\(model, image_ids"):
         NamedModel.of(VSEens(), annotations)
     named = NamedModel.of(
         VSEens(factors=2, iterations=1), (annotations, *names), show_progress=False

@@ -464,7 +464,8 @@ def check_n(N: Any, argument: str = "N", least: int = 1) -> int:
     if isinstance(N, (bool, np.bool_)) or not isinstance(N, Integral):
         raise TypeError(f"{argument} must be an integer, got {N!r}")
     if least > N:
-        raise ValueError(f"{argument} must be at least {least}, got {N}")
+        remedy = ": 0 takes all processors" if argument == "num_threads" else ""
+        raise ValueError(f"{argument} must be at least {least}, got {N}{remedy}")
     return int(N)
 
 

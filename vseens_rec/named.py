@@ -1,6 +1,7 @@
 """Recommendation by the caller's own ids and names in place of numbers."""
 
 from collections.abc import Hashable, Iterable
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 from weakref import WeakKeyDictionary, ref
 
@@ -298,6 +299,14 @@ class NamedModel:
         return csr_matrix(
             (given.data, (rows[given.row], columns[given.col])), shape=(len(images), len(labels))
         )
+
+    def __copy__(self) -> "Self":
+        # so that a copy can grow while the original answers
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied.model = copy(self.model)
+        copied._register()
+        return copied
 
     def __repr__(self) -> str:
         return (
@@ -956,12 +965,12 @@ class NamedModel:
         names = self._labels if names is None else names
         arguments = {}
         argument, parameter, given = filters
-        excluded = names.numbers_of(list_of(given, argument), policy)
+        excluded = names.numbers_of(_for_all(list_of(given, argument), argument, names), policy)
         if len(excluded):
             arguments[parameter] = excluded
         argument, parameter, given = choices
         if given is not None:
-            chosen = list_of(given, argument)
+            chosen = _for_all(list_of(given, argument), argument, names)
             if not chosen:
                 raise ValueError(f"{argument} is empty: leave it out to rank all")
             if len(excluded):
@@ -1086,6 +1095,17 @@ def _policy(given: Any, otherwise: Policy) -> Policy:
     if policy not in get_args(Policy):
         raise ValueError(f"unknown must be one of {', '.join(get_args(Policy))}, got {given!r}")
     return policy
+
+
+def _for_all(listed: list[Any], argument: str, names: Names) -> list[Any]:
+    """Check that a list of names does not hold one for each row of the answer."""
+    lists = [name for name in listed if names.are_several(name)]
+    if lists:
+        raise TypeError(
+            f"{argument} is one list of names for all rows of the answer, got a list of lists with "
+            f"{lists[0]!r}: ask for each with its own, or leave them out of the result"
+        )
+    return listed
 
 
 def _is_numeric_matrix(given: Any) -> bool:
