@@ -60,19 +60,22 @@ class FactorRecommender(MatrixFactorizationBase):
     def user_norms(self) -> Floats:
         """Euclidean norms of the images' factors, 1e-10 in place of 0.
 
-        Infinite for an image without labels, whose factors are 0 but for the 1 of the bias:
-        nothing is similar to it.
+        Infinite for an image whose factors are 0 but for the 1 of the bias: nothing is similar to
+        it.
         """
-        norms = _norms(self.user_factors)
-        if getattr(self, "use_bias", False):
-            alike = np.flatnonzero(norms == 1)
-            norms[alike[~self.user_factors[alike, :-1].any(axis=1)]] = np.inf
-        return norms
+        return _norms(self.user_factors, self._has_bias)
 
     @property
     def item_norms(self) -> Floats:
-        """Euclidean norms of the labels' factors, 1e-10 in place of 0."""
-        return _norms(self.item_factors)
+        """Euclidean norms of the labels' factors, 1e-10 in place of 0.
+
+        Infinite for a label whose factors are 0 but for its bias: nothing is similar to it.
+        """
+        return _norms(self.item_factors, self._has_bias)
+
+    @property
+    def _has_bias(self) -> bool:
+        return bool(getattr(self, "use_bias", False))
 
     def _remember(self, matrix: csr_matrix, **learned: Any) -> None:
         """Set the fitted matrix and the attributes that go with it, all of them or none."""
@@ -459,8 +462,13 @@ class FactorRecommender(MatrixFactorizationBase):
         return ids, scores
 
 
-def _norms(factors: Floats) -> Floats:
+def _norms(factors: Floats, has_bias: bool) -> Floats:
     norms: Floats = np.sqrt(np.einsum("ij,ij->i", factors, factors))
+    if has_bias:
+        # few have the norm of their bias by chance
+        only_bias = np.flatnonzero(norms == np.abs(factors[:, -1]))
+        only_bias = only_bias[~factors[only_bias, :-1].any(axis=1)]
+        norms[only_bias[factors[only_bias, -1] != 0]] = np.inf
     norms[norms == 0] = 1e-10
     return norms
 

@@ -463,8 +463,12 @@ class Trainer:
         )
 
     def forget_unseen(self) -> None:
-        """Set the factors of labels and images without a pair to 0, which only penalties moved."""
-        self.item_factors[count_labels(self.indices, self.shape[1]) == 0] = 0
+        """Set the factors of labels and images without a pair to 0, all but their biases.
+
+        The bias of such a label is what it was as a negative, so that it ranks last.
+        """
+        unseen = count_labels(self.indices, self.shape[1]) == 0
+        self.item_factors[unseen, : self.settings.factors] = 0
         self.user_factors[self.lengths == 0, : self.settings.factors] = 0
 
     def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -205,8 +205,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     user_factors : ndarray of shape (n_images, factors + use_bias)
         Factors of the images.
     item_factors : ndarray of shape (n_labels, factors + use_bias)
-        Factors of the labels. Those of a label without a pair in the training are 0, and so are
-        those of an image without a label, but for the 1 of the bias: nothing is similar to them.
+        Factors of the labels. Those of a label without a pair in the training are 0 but for its
+        bias, which ranks it last, and those of an image without a label but for the 1 of the bias:
+        nothing is similar to them.
     history_ : dict of str to list of float
         One value an epoch: ``loss`` (mean of a positive), ``violations`` (share of positives
         whose negative scored within the margin of the hinge, or, with other losses, higher),
