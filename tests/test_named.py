@@ -7,6 +7,7 @@ from copy import copy
 import numpy as np
 import pytest
 from implicit.als import AlternatingLeastSquares
+from implicit.nearest_neighbours import CosineRecommender
 from scipy.sparse import csr_matrix
 
 from vseens_rec import NamedModel, VSEens
@@ -95,6 +96,25 @@ def test_other_models(annotations, names):
     named = NamedModel(model, *names).fit(annotations, show_progress=False)
     labels, _ = named.recommend("photo 3.jpg", N=3, user_items=annotations[3])
     assert all(label.startswith("tag ") for label in labels)
+
+
+@pytest.mark.filterwarnings("ignore:OpenBLAS", "ignore:Method expects CSR")
+@pytest.mark.parametrize("cls", [AlternatingLeastSquares, CosineRecommender])
+def test_models_of_implicit_leave_out_what_is_known(annotations, names, cls):
+    model = cls() if cls is CosineRecommender else cls(factors=4, iterations=2, random_state=0)
+    named = NamedModel(model, *names).fit(annotations, show_progress=False)
+    labels, _ = named.recommend(["photo 7.jpg", "nobody", "photo 3.jpg"], N=5, unknown="popular")
+    for row, image in ((0, 7), (2, 3)):
+        own = {f"tag {i}" for i in annotations[image].indices}
+        assert not own & set(labels[row])
+        expected = model.recommend(image, annotations[image], N=5)[0]
+        assert labels[row].tolist() == [f"tag {i}" for i in expected]
+    counts = annotations.getnnz(axis=0)
+    assert labels[1, 0] == f"tag {counts.argmax()}"
+    if cls is AlternatingLeastSquares:
+        named.partial_fit_users("new", ["tag 1", "tag 2"])
+        assert not {"tag 1", "tag 2"} & set(named.recommend("new", N=100)[0])
+        assert named.recommend_from([["tag 1"], ["tag 2"]], N=3)[0].shape == (2, 3)
 
 
 def test_what_is_not_known(named, names, annotations):

@@ -15,6 +15,7 @@ from .archive import Header, MmapMode
 from .datasets import Annotations
 from .names import Names, Policy, from_json, list_of
 from .recommender import LOWEST
+from .updates import with_columns, with_rows
 from .vseens import VSEens
 
 if TYPE_CHECKING:
@@ -194,8 +195,8 @@ class NamedModel:
         self.compare_as_text = bool(compare_as_text)
         self._images = Names(image_ids, "image_ids", "image", self.compare_as_text)
         self._labels = Names(labels, "labels", "label", self.compare_as_text)
-        # how many images have each label, for models that do not remember their matrix
-        self._counts: NDArray[np.int64] | None = None
+        # what models of implicit were fitted on, who do not remember it
+        self._matrix: csr_matrix | None = None
 
     @property
     def image_ids(self) -> NDArray[Any]:
@@ -349,9 +350,7 @@ class NamedModel:
 
     def _fit(self, X: Any, *args: Any, **arguments: Any) -> "Self":
         self.model.fit(X, *args, **arguments)
-        self._counts = None
-        if not hasattr(self.model, "_liked_indices"):
-            self._counts = np.asarray((csr_matrix(X) > 0).sum(axis=0), dtype=np.int64).ravel()
+        self._matrix = None if hasattr(self.model, "_liked_indices") else csr_matrix(X)
         self._register()
         return self
 
@@ -477,7 +476,10 @@ class NamedModel:
             policy, ("filter_labels", "filter_items", filter_labels), ("labels", "items", labels)
         )
         known = numbers >= 0
-        if "user_items" in arguments and not known.all():
+        if "user_items" not in arguments:
+            if self._matrix is not None:
+                arguments["user_items"] = self._matrix[numbers[known]]
+        elif not known.all():
             arguments["user_items"] = _rows(arguments["user_items"], known)
         found, scores = self._answers(
             "recommend", numbers[known], known, N, single and bool(known.all()), arguments, policy
@@ -714,6 +716,8 @@ class NamedModel:
         ids, numbers, grown = self._extended(image, self._images)
         rows = self._given_rows(known, ids, image, "known", self._labels, unknown)
         self.model.partial_fit_users(numbers, rows)
+        if self._matrix is not None:
+            self._matrix = with_rows(self._matrix, numbers, csr_matrix(rows))
         self._images = grown
         self._register()
 
@@ -752,6 +756,8 @@ class NamedModel:
         ids, numbers, grown = self._extended(label, self._labels)
         rows = self._given_rows(images, ids, label, "images", self._images, unknown)
         self.model.partial_fit_items(numbers, rows)
+        if self._matrix is not None:
+            self._matrix = with_columns(self._matrix, numbers, csr_matrix(rows))
         self._labels = grown
         self._register()
 
@@ -914,15 +920,16 @@ class NamedModel:
         self, N: int, arguments: dict[str, Any]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the labels that most images have, and how many those are."""
-        counts = self._counts
         if hasattr(self.model, "_liked_indices"):
-            counts = np.bincount(self.model._liked_indices, minlength=len(self.labels))
-        if counts is None:
+            labels = self.model._liked_indices
+        elif self._matrix is not None:
+            labels = self._matrix.indices[self._matrix.data > 0]
+        else:
             raise ValueError(
                 "unknown='popular' needs to know how many images have each label, but the model "
                 "was not fitted by this NamedModel and does not hold the matrix: use 'skip'"
             )
-        counts = counts.copy()
+        counts = np.bincount(labels, minlength=len(self.labels))
         counts[arguments.get("filter_items", [])] = 0
         if "items" in arguments:
             counts[np.setdiff1d(np.arange(len(counts)), arguments["items"])] = 0
