@@ -273,15 +273,19 @@ def test_one_thread_is_one_processor_in_every_call():
 
 
 def blas_threads():
+    """Threads of the libraries that NumPy and SciPy use; other packages may have loaded more."""
     return [
         library["num_threads"]
         for library in threadpoolctl.threadpool_info()
         if library["user_api"] == "blas"
+        and any(name in library["filepath"] for name in ("numpy", "scipy"))
     ]
 
 
 def test_limits_of_blas_that_overlap_are_put_back():
     before = blas_threads()
+    if not before:
+        pytest.skip("no library whose threads can be counted")
     with limit_blas(0):
         assert blas_threads() == before
     first, second = limit_blas(2), limit_blas(1)

@@ -465,8 +465,11 @@ class Trainer:
     def forget_unseen(self) -> None:
         """Set the factors of labels and images without a pair to 0, all but their biases.
 
-        The bias of such a label is what it was as a negative, so that it ranks last.
+        The bias of such a label is what it was as a negative, so that it ranks last. Without an
+        epoch the factors are those that a training starts from.
         """
+        if not self.epochs:
+            return
         unseen = count_labels(self.indices, self.shape[1]) == 0
         self.item_factors[unseen, : self.settings.factors] = 0
         self.user_factors[self.lengths == 0, : self.settings.factors] = 0
