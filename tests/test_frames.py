@@ -269,6 +269,26 @@ class TestNamed:
         with pytest.raises(ValueError, match="the columns of known are not labels"):
             named.partial_fit_users("x", frame.iloc[[0]][frame.columns[::-1]])
 
+    def test_rows_and_measures_are_compared_with_the_names(self, frame, annotations):
+        named = NamedModel(VSEens(**OPTIONS), frame.index, frame.columns)
+        named.fit(annotations, show_progress=False)
+        turned = frame[frame.columns[::-1]]
+        for call in (
+            lambda X: named.recommend("photo 3", user_items=X.iloc[[3]]),
+            lambda X: ranking_metrics(named, None, X, "mrr"),
+            lambda X: ranking_scorer("mrr")(named, X),
+        ):
+            call(frame)
+            with pytest.raises(ValueError, match="are not labels, in their order: pass"):
+                call(turned)
+        with pytest.raises(ValueError, match="the rows of y are not image_ids"):
+            ranking_metrics(named, None, frame.iloc[::-1], "mrr")
+        users = pd.DataFrame(annotations.T.toarray()[[7]], columns=frame.index)
+        label = frame.columns[7]
+        named.similar_labels(label, item_users=users, recalculate_item=True)
+        with pytest.raises(ValueError, match="columns of item_users are not image_ids"):
+            named.similar_labels(label, item_users=users[users.columns[::-1]])
+
     def test_the_names_of_a_fitted_model_are_its_own(self, fitted, frame):
         NamedModel(fitted, frame.index, frame.columns)
         with pytest.raises(ValueError, match="not the columns that the model was fitted on"):

@@ -424,6 +424,8 @@ def _remedy_for_ids(ids: Any, array: NDArray[Any]) -> str:
         return ": pass a list of them"
     if isinstance(ids, Iterable) and not array.ndim:
         return f": pass list({type(ids).__name__})"
+    if array.dtype.kind == "f" and array.ndim:
+        return ": drop those that are missing, and pass ids.astype(int)"
     if array.dtype == bool and array.ndim:
         return ": pass np.flatnonzero of the mask"
     if array.dtype == object and array.ndim and any(isinstance(value, str) for value in array):

@@ -191,6 +191,9 @@ def ranking_metrics(
     parsed = parse_metrics(metrics)
     if X is not None:
         frames.check_same_names(X, y)
+    if hasattr(model, "check_frame"):
+        for argument, frame in (("X", X), ("y", y)):
+            model.check_frame(frame, argument, rows_too=True)
     model, given = unwrapped(model, X)
     for argument, frame in (("X", given), ("y", y)):
         frames.check_columns(model, frame, argument)
@@ -300,6 +303,9 @@ def held_out_metrics(
     """Measure a fitted estimator, or the last step of a pipeline, as `ranking_scorer` says."""
     if _validation.is_matrix(y):
         frames.check_same_names(X, y)
+    if hasattr(estimator, "check_frame"):
+        for argument, frame in (("X", X), ("y", y)):
+            estimator.check_frame(frame, argument)
     estimator, X = unwrapped(estimator, X)
     frames.check_columns(estimator, X, "X")
     if _validation.is_matrix(y):

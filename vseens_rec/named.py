@@ -345,7 +345,7 @@ class NamedModel:
         """
         frames.check_wide(X, "X")
         self._check_sizes(np.shape(X), "X")
-        self._check_frame(X, "X", self.image_ids)
+        self.check_frame(X, "X", rows_too=True)
         return self._fit(X, *args, **arguments)
 
     def _fit(self, X: Any, *args: Any, **arguments: Any) -> "Self":
@@ -376,7 +376,7 @@ class NamedModel:
         >>> named.transform(np.array([[0, 1]]))
         array([[1.]], dtype=float32)
         """
-        self._check_frame(X, "X")
+        self.check_frame(X, "X")
         factors: NDArray[np.floating[Any]] = self.model.transform(X)
         return factors
 
@@ -405,8 +405,8 @@ class NamedModel:
         >>> 0 < named.fit(emoji.matrix, show_progress=False).score(emoji.matrix) < 1
         True
         """
-        self._check_frame(X, "X")
-        self._check_frame(y, "y")
+        self.check_frame(X, "X")
+        self.check_frame(y, "y")
         score: float = self.model.score(X, y)
         return score
 
@@ -476,6 +476,7 @@ class NamedModel:
             policy, ("filter_labels", "filter_items", filter_labels), ("labels", "items", labels)
         )
         known = numbers >= 0
+        self._check_columns(arguments.get("user_items"), "user_items", self._labels)
         if "user_items" not in arguments:
             if self._matrix is not None:
                 arguments["user_items"] = self._matrix[numbers[known]]
@@ -951,6 +952,7 @@ class NamedModel:
         if policy == "popular":
             raise ValueError("unknown='popular' is of recommend: use 'error' or 'skip' here")
         asked, numbers, single = names.asked(asked_for, policy)
+        self._check_columns(arguments.get("item_users"), "item_users", self._images)
         arguments |= self._lists(policy, *lists, names=names)
         known = numbers >= 0
         N = min(_validation.check_n(N), len(names))
@@ -1045,10 +1047,32 @@ class NamedModel:
             raise ValueError(f"{argument} has {len(sessions)} lists of names for {len(ids)} ids")
         return names.rows(sessions, policy)[0]
 
-    def _check_frame(self, X: Any, argument: str, image_ids: NDArray[Any] | None = None) -> None:
-        """Check that a frame has the labels for columns, and the images for rows."""
+    def check_frame(self, X: Any, argument: str, *, rows_too: bool = False) -> None:
+        """Check that a frame has the labels for columns, and the images for rows; pass others.
+
+        Parameters
+        ----------
+        X : DataFrame or matrix
+            What is checked if it is a frame.
+        argument : str
+            What it is called in the message.
+        rows_too : bool, default=False
+            Compare the index with `image_ids`.
+
+        Raises
+        ------
+        ValueError
+            Names are others, or in another order.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import NamedModel, Popularity
+        >>> named = NamedModel(Popularity(), ["a.jpg", "b.jpg"], ["sky", "sea"])
+        >>> named.check_frame(np.ones((2, 2)), "X")
+        """
         self._check_columns(X, argument, self._labels)
-        rows = None if image_ids is None else frames.row_names(X)
+        rows = frames.row_names(X) if rows_too else None
         if rows is not None and not self._images.are(rows):
             raise ValueError(
                 f"the rows of {argument} are not image_ids, in their order: pass "
