@@ -236,8 +236,10 @@ class NamedModel:
             Of this package or of implicit, or one with its names.
         annotations : Annotations or DataFrame
             Matrix and names; or a frame with a row for every image and a column for every label.
-        unknown, compare_as_text
-            Of the `NamedModel`; None: those of `model` if that is one, else their defaults.
+        unknown : {"error", "skip", "popular"}, optional
+            Of the `NamedModel`; default: that of `model` if it is one, else ``"error"``.
+        compare_as_text : bool, optional
+            Of the `NamedModel`; default: that of `model` if it is one, else False.
         **arguments
             Of the model's ``fit``.
 
