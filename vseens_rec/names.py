@@ -37,6 +37,12 @@ class Names:
         plain = self.array.tolist() if self.array.dtype.kind != "M" else list(self.array)
         self.has_tuples = any(isinstance(name, tuple) for name in plain)
         self.numbers: dict[Hashable, int] = {}
+        if not as_text and set(map(type, plain)) <= {str, int}:
+            # their own keys: there may be very many
+            self.numbers = dict(zip(plain, range(len(plain)), strict=True))
+            if len(self.numbers) == len(plain):
+                return
+            self.numbers = {}
         self._number(plain)
 
     def _number(self, names: list[Any]) -> None:
