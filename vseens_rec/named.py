@@ -352,7 +352,7 @@ class NamedModel:
 
     def _fit(self, X: Any, *args: Any, **arguments: Any) -> "Self":
         self.model.fit(X, *args, **arguments)
-        self._matrix = None if hasattr(self.model, "_liked_indices") else csr_matrix(X)
+        self._matrix = None if isinstance(self.model, VSEens) else csr_matrix(X)
         self._register()
         return self
 
@@ -923,16 +923,13 @@ class NamedModel:
         self, N: int, arguments: dict[str, Any]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the labels that most images have, and how many those are."""
-        if hasattr(self.model, "_liked_indices"):
-            labels = self.model._liked_indices
-        elif self._matrix is not None:
-            labels = self._matrix.indices[self._matrix.data > 0]
-        else:
+        matrix = self.model._pattern() if isinstance(self.model, VSEens) else self._matrix
+        if matrix is None:
             raise ValueError(
                 "unknown='popular' needs to know how many images have each label, but the model "
-                "was not fitted by this NamedModel and does not hold the matrix: use 'skip'"
+                "was not fitted by this NamedModel: use 'skip'"
             )
-        counts = np.bincount(labels, minlength=len(self.labels))
+        counts = np.bincount(matrix.indices[matrix.data > 0], minlength=len(self.labels))
         counts[arguments.get("filter_items", [])] = 0
         if "items" in arguments:
             counts[np.setdiff1d(np.arange(len(counts)), arguments["items"])] = 0

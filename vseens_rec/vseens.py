@@ -717,11 +717,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         """Make a callback that finds in the model what was learned so far."""
 
         def call(epoch: int, elapsed: float, correct: int, skipped: int) -> None:
-            names = (
-                "_user_factors", "_item_factors", "_liked_indptr", "_liked_indices", "history_",
-                "n_iter_",
-            )  # fmt: skip
-            before = {name: self.__dict__[name] for name in names if name in self.__dict__}
+            before = dict(self.__dict__)
             users, items = trainer.factors()
             self._remember(
                 matrix,
@@ -730,13 +726,15 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 history_={name: list(values) for name, values in trainer.history.items()},
                 n_iter_=trainer.epochs,
             )
+            shown = [name for name, value in vars(self).items() if before.get(name) is not value]
             try:
                 callback(epoch, elapsed, correct, skipped)
             finally:
-                for name in names:
+                # what the callback itself has set stays
+                for name in shown:
                     if name not in before:
                         self.__dict__.pop(name, None)
-                self.__dict__.update(before)
+                self.__dict__.update({name: before[name] for name in shown if name in before})
 
         return call
 
