@@ -366,3 +366,39 @@ def counted(monkeypatch, record):
         return counts
 
     return run_epoch
+
+
+def test_a_path_that_cannot_be_written_is_found_before_the_training(annotations, tmp_path):
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "file").write_text("")
+    for path, error, message in (
+        ("none/training", FileNotFoundError, "there is no folder .*none.*mkdir"),
+        ("folder", IsADirectoryError, "is the folder .*folder.npz"),
+        ("file/training", OSError, "checkpoint is .*nothing can be written"),
+    ):
+        model, epochs = VSEens(**OPTIONS), []
+        with pytest.raises(error, match=message):
+            fit(
+                model,
+                annotations,
+                checkpoint=Checkpoint(tmp_path / path),
+                callback=lambda *event, epochs=epochs: epochs.append(event),
+            )
+        assert not epochs
+        assert model.item_factors is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.npz"]
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="there are no links")
+def test_a_checkpoint_behind_a_symbolic_link(annotations, tmp_path):
+    (tmp_path / "disk").mkdir()
+    target, link = tmp_path / "disk" / "training.npz", tmp_path / "link.npz"
+    link.symlink_to(target)
+    model = VSEens(**OPTIONS | {"random_state": 3})
+    interrupt(model, annotations, Checkpoint(link), 2)
+    assert target.exists()
+    assert link.is_symlink()
+    fit(model, annotations, checkpoint=Checkpoint(link))
+    assert not target.exists()
+    assert link.is_symlink()
+    assert_same_bits(model, fit(VSEens(**OPTIONS | {"random_state": 3}), annotations))

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import implicit.evaluation
 import numpy as np
 import pytest
+from implicit.als import AlternatingLeastSquares
 from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
 from scipy.sparse import csr_matrix
 
@@ -117,3 +118,33 @@ def test_implicits_faiss_wrapper(annotations):
     np.testing.assert_array_equal(ids, exact.recommend(3, N=5)[0])
     ids, _ = wrapper.similar_items(7, N=5)
     np.testing.assert_array_equal(ids, exact.similar_items(7, N=5)[0])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("userid", [3, [3, 4], np.array([4])])
+@pytest.mark.parametrize(
+    "selected", [[1, 2, 3], [5, 2, 5], list(range(40)), [7, 7, 7], np.arange(4), range(3)]
+)
+def test_rank_items_as_implicit_does(annotations, userid, selected):
+    als = AlternatingLeastSquares(factors=8, iterations=2, random_state=0, num_threads=1)
+    als.fit(annotations, show_progress=False)
+    model = VSEens(num_threads=1)
+    model.user_factors, model.item_factors = als.user_factors, als.item_factors
+    for user_items in (annotations[np.atleast_1d(userid)], annotations, None):
+        ids, scores = model.rank_items(userid, user_items, selected)
+        expected_ids, expected_scores = als.rank_items(userid, user_items, selected)
+        np.testing.assert_array_equal(ids, expected_ids)
+        np.testing.assert_allclose(scores, expected_scores, rtol=1e-5)
+
+
+def test_rank_items_of_rows_that_are_new(annotations):
+    model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+    model.fit(annotations, show_progress=False)
+    with pytest.warns(DeprecationWarning, match="rank_items is deprecated"):
+        ids, _ = model.rank_items(0, annotations[3], [4, 7, 9], recalculate_user=True)
+    assert ids.tolist() == [
+        label
+        for label in model.recommend(3, N=120, filter_already_liked_items=False)[0]
+        if label in (4, 7, 9)
+    ]

@@ -9,14 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from implicit.als import AlternatingLeastSquares
-from implicit.nearest_neighbours import CosineRecommender
+from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 from numpy.testing import assert_allclose
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from vseens_rec import VSEens
-from vseens_rec.metrics import ranking_metrics
-from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec import NamedModel, VSEens
+from vseens_rec.metrics import ranking_metrics, ranking_scorer
+from vseens_rec.model_selection import Holdout, leave_one_out_split
 
 NAMES = [
     "precision@1", "precision@3", "recall@1", "recall@3", "ndcg@1", "ndcg@3", "ndcg", "hit@1",
@@ -400,3 +403,45 @@ def test_things_that_are_no_fitted_models():
         ranking_metrics(AlternatingLeastSquares(), None, [[0, 1]])
     with pytest.raises(TypeError, match="user_factors"):
         ranking_metrics("model", None, [[0, 1]])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("cls", [CosineRecommender, BM25Recommender, VSEens])
+def test_matrices_of_any_type_with_any_model(annotations, cls, dtype):
+    X, held_out = leave_one_out_split((annotations > 0).astype(np.float64), random_state=0)
+    model = VSEens(factors=4, iterations=2, num_threads=1) if cls is VSEens else cls()
+    model.fit(X, show_progress=False)
+    expected = ranking_metrics(model, X, held_out, "mrr")
+    for form in (csr_matrix, csr_array, lambda matrix: matrix.toarray()):
+        found = ranking_metrics(model, form(X.astype(dtype)), form(held_out.astype(dtype)), "mrr")
+        assert_allclose(found["mrr"], expected["mrr"])
+
+
+def test_pipelines_searches_and_models_with_names(annotations):
+    X, held_out = leave_one_out_split(annotations, random_state=0)
+    options = {"factors": 4, "iterations": 2, "random_state": 0, "num_threads": 1}
+    model = VSEens(**options).fit(X, show_progress=False)
+    expected = ranking_metrics(model, X, held_out, "mrr")
+    named = NamedModel(model, range(400), range(120))
+    # another matrix for the model, the same labels
+    double = FunctionTransformer(lambda matrix: matrix * 2, accept_sparse=True)
+    pipeline = make_pipeline(double, VSEens(**options)).fit(X)
+    search = GridSearchCV(VSEens(**options), {"factors": [4]}, cv=Holdout()).fit(X, y=held_out)
+    around = make_pipeline(double, search)
+    for wrapped in (named, pipeline, search, around):
+        assert ranking_metrics(wrapped, X, held_out, "mrr") == expected
+        assert ranking_scorer("mrr")(wrapped, X, held_out) == expected["mrr"]
+    neighbours = CosineRecommender()
+    neighbours.fit(X, show_progress=False)
+    assert ranking_metrics(NamedModel(neighbours, range(400), range(120)), X, held_out, "mrr") == (
+        ranking_metrics(neighbours, X, held_out, "mrr")
+    )
+    with pytest.raises(ValueError, match="GridSearchCV has no best_estimator_: fit it"):
+        ranking_metrics(GridSearchCV(VSEens(), {"factors": [4]}), X, held_out, "mrr")
+
+
+def test_a_measure_in_capitals(annotations):
+    with pytest.raises(ValueError, match="'NDCG@10' is not known.*: use 'ndcg@10'"):
+        ranking_metrics(lambda rows: None, None, annotations, "NDCG@10")
+    with pytest.raises(ValueError, match="such as 10$"):
+        ranking_metrics(lambda rows: None, None, annotations, "F@1")

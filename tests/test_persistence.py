@@ -1,5 +1,6 @@
 """Saving, loading and pickling."""
 
+import importlib
 import io
 import json
 import os
@@ -124,7 +125,7 @@ def test_a_hostile_random_state_is_refused(tmp_path, bit_generator, place, value
         (lambda model: setattr(model, "user_factors", model.user_factors[:, :3]), "shapes"),
         (lambda model: setattr(model, "item_factors", model.item_factors * np.nan), "finite"),
         (
-            lambda model: setattr(model, "user_factors", model.user_factors.astype(np.float16)),
+            lambda model: vars(model).update(_user_factors=model.user_factors.astype(np.float16)),
             "user_factors of the model has .* float16",
         ),
     ],
@@ -333,3 +334,104 @@ def test_a_file_of_the_first_version():
         rtol=1e-5,
     )  # fmt: skip
     assert np.isfinite(model.transform(csr_matrix(np.eye(2, 12)))).all()
+
+
+needs_links = pytest.mark.skipif(not hasattr(os, "symlink"), reason="there are no links")
+
+
+@needs_links
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_symbolic_link_is_written_through(fitted, tmp_path, exists):
+    (tmp_path / "versions").mkdir()
+    target = tmp_path / "versions" / "model 1.npz"
+    if exists:
+        target.write_bytes(b"old")
+    link = tmp_path / "current.npz"
+    link.symlink_to(Path("versions") / target.name)
+    fitted.save(tmp_path / "current")
+    assert link.is_symlink()
+    np.testing.assert_array_equal(VSEens.load(target).item_factors, fitted.item_factors)
+    np.testing.assert_array_equal(VSEens.load(link).item_factors, fitted.item_factors)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current.npz", "versions"]
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+class Upload:
+    """A file that can be written and nothing else."""
+
+    def __init__(self):
+        self.content = b""
+
+    def write(self, data):
+        self.content += bytes(data)
+        return len(data)
+
+
+class Download:
+    """A file that can be read and nothing else."""
+
+    def __init__(self, content):
+        self.file = io.BytesIO(content)
+
+    def read(self, n=-1):
+        return self.file.read(n)
+
+
+class RawDownload(io.RawIOBase):
+    """A file of Python's own kind that cannot seek."""
+
+    def __init__(self, content):
+        self.file = io.BytesIO(content)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self.file.readinto(buffer)
+
+
+def test_files_that_cannot_seek(fitted, tmp_path):
+    upload = Upload()
+    fitted.save(upload)
+    for download in (Download(upload.content), RawDownload(upload.content)):
+        with pytest.raises(ValueError, match=r"cannot seek.*load\(io.BytesIO\(file.read\(\)\)\)"):
+            VSEens.load(download)
+    with pytest.raises(TypeError, match=r"got bytes: .*io.BytesIO\(content\)"):
+        VSEens.load(upload.content)
+    loaded = VSEens.load(io.BytesIO(Download(upload.content).read()))
+    np.testing.assert_array_equal(loaded.item_factors, fitted.item_factors)
+    # and can be mapped like any other
+    (tmp_path / "model.npz").write_bytes(upload.content)
+    mapped = VSEens.load(tmp_path / "model", mmap_mode="c")
+    np.testing.assert_array_equal(mapped.item_factors, fitted.item_factors)
+
+
+@pytest.mark.parametrize("module", ["gzip", "bz2", "lzma"])
+def test_compressing_files(fitted, tmp_path, module):
+    opens = importlib.import_module(module).open
+    with opens(tmp_path / "model", "wb") as file:
+        fitted.save(file)
+    with opens(tmp_path / "model", "rb") as file:
+        loaded = VSEens.load(io.BytesIO(file.read()))
+    np.testing.assert_array_equal(loaded.item_factors, fitted.item_factors)
+
+
+def test_after_something_else_in_an_open_file(fitted):
+    file = io.BytesIO()
+    file.write(b"something else")
+    fitted.save(file)
+    assert file.getvalue().startswith(b"something else")
+    np.testing.assert_array_equal(VSEens.load(file).item_factors, fitted.item_factors)
+
+
+def test_files_opened_for_text(fitted, tmp_path):
+    with (
+        open(tmp_path / "text", "w+") as file,
+        pytest.raises(TypeError, match="opened for text: open it with mode 'wb'"),
+    ):
+        fitted.save(file)
+    with (
+        open(tmp_path / "text") as file,
+        pytest.raises(TypeError, match="opened for text: open it with mode 'rb'"),
+    ):
+        VSEens.load(file)

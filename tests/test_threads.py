@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from vseens_rec import VSEens, show_config
+from vseens_rec._native import limit_blas
 from vseens_rec.datasets import make_annotations
 
 OPTIONS = {"factors": 16, "iterations": 10, "random_state": 0, "num_threads": 1}
@@ -205,3 +207,93 @@ def test_threads_follow_the_environment():
             [sys.executable, "-c", one], env=environment, capture_output=True, text=True, check=True
         )
         assert int(found.stdout) == 1
+
+
+ONE_PROCESSOR = """
+import os, sys
+import numpy as np
+from vseens_rec import VSEens
+from vseens_rec.metrics import ranking_metrics
+from vseens_rec.datasets import make_annotations
+
+rng = np.random.default_rng(0)
+X = make_annotations(3000, 2000, 30_000, random_state=0)
+model = VSEens(factors=127, iterations=1, num_threads=1)
+model.fit(X, show_progress=False)
+large = VSEens(factors=127, num_threads=1)
+large.user_factors = rng.normal(size=(3000, 128)).astype(np.float32)
+large.item_factors = rng.normal(size=(100_000, 128)).astype(np.float32)
+double = VSEens(factors=127, num_threads=1)
+double.user_factors, double.item_factors = (
+    np.float64(f) for f in (model.user_factors, model.item_factors)
+)
+one = X.T.tocsr()[[7]]
+CALLS = {
+    "fit": lambda: model.fit(X, show_progress=False),
+    "recommend one": lambda: large.recommend(3, filter_already_liked_items=False),
+    "recommend 50": lambda: large.recommend(np.arange(50), filter_already_liked_items=False),
+    "recommend 300": lambda: large.recommend(np.arange(300), filter_already_liked_items=False),
+    "similar_items": lambda: large.similar_items(np.arange(50)),
+    "similar_users": lambda: model.similar_users(np.arange(50)),
+    "transform": lambda: model.transform(X[:500]),
+    "recalculate_item": lambda: model.recalculate_item(7, one),
+    "score": lambda: model.score(X[:500]),
+    "ranking_metrics": lambda: ranking_metrics(double, None, X, "mrr", num_threads=1),
+}
+
+
+def seconds_of_others():
+    times = []
+    for thread in os.listdir("/proc/self/task"):
+        if int(thread) != os.getpid():
+            with open(f"/proc/self/task/{thread}/stat") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+            times.append(int(fields[11]) + int(fields[12]))
+    return sum(times)
+
+
+for name, call in CALLS.items():
+    before = seconds_of_others()
+    for _ in range(5):
+        call()
+    print(name, seconds_of_others() - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs the times of threads")
+def test_one_thread_is_one_processor_in_every_call():
+    found = subprocess.run(
+        [sys.executable, "-c", ONE_PROCESSOR], capture_output=True, text=True, check=True
+    )
+    lines = [line.rsplit(" ", 1) for line in found.stdout.splitlines()]
+    ticks = {name: int(count) for name, count in lines}
+    assert len(ticks) == 10
+    # hundredths of a second: none works beside the one that calls
+    assert max(ticks.values()) <= 2, ticks
+
+
+def blas_threads():
+    """Threads of the libraries that NumPy and SciPy use; other packages may have loaded more."""
+    return [
+        library["num_threads"]
+        for library in threadpoolctl.threadpool_info()
+        if library["user_api"] == "blas"
+        and any(name in library["filepath"] for name in ("numpy", "scipy"))
+    ]
+
+
+def test_limits_of_blas_that_overlap_are_put_back():
+    before = blas_threads()
+    if not before:
+        pytest.skip("no library whose threads can be counted")
+    with limit_blas(0):
+        assert blas_threads() == before
+    first, second = limit_blas(2), limit_blas(1)
+    first.__enter__()
+    assert max(blas_threads()) <= 2
+    second.__enter__()
+    assert set(blas_threads()) == {1}
+    first.__exit__(None, None, None)
+    assert set(blas_threads()) == {1}
+    second.__exit__(None, None, None)
+    assert blas_threads() == before

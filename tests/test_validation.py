@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn.exceptions import NotFittedError
 
 from vseens_rec import VSEens
+from vseens_rec.metrics import ranking_metrics
 
 
 def make_model(**parameters):
@@ -327,3 +328,111 @@ def test_nothing_to_learn_where_all_have_every_label(sampling):
     model = VSEens(factors=2, iterations=2, positive_sampling=sampling)
     model.fit(np.ones((3, 2)), show_progress=False)
     assert np.isfinite(model.item_factors).all()
+
+
+def test_rows_of_sparse_arrays_of_one_dimension(fitted, annotations):
+    X = csr_array(annotations)
+    row = X[[3]].reshape(120).tocoo() if X[3].ndim == 2 else X[3]
+    expected = fitted.recommend(3, annotations[3], recalculate_user=True)
+    np.testing.assert_array_equal(fitted.recommend(3, row, recalculate_user=True), expected)
+    factors = fitted.transform(annotations[3])
+    np.testing.assert_array_equal(fitted.transform(row), factors)
+    np.testing.assert_array_equal(fitted.recalculate_user(3, row), factors[0])
+    column = X.T.tocsr()[7]
+    np.testing.assert_array_equal(
+        fitted.recalculate_item(7, column), fitted.recalculate_item(7, annotations.T.tocsr()[7])
+    )
+    similar = fitted.similar_items(7, recalculate_item=True, item_users=column)[0]
+    assert similar[0] == 7
+    grown = make_model().fit(annotations, show_progress=False)
+    grown.partial_fit_users(400, row)
+    grown.partial_fit_items(3, csr_array(np.ones((2, 401)))[0])
+    np.testing.assert_array_equal(grown.user_factors[400], factors[0])
+    with pytest.raises(ValueError, match="1 rows for 2 ids"):
+        fitted.recommend([3, 4], row)
+
+
+PER_USER = [[[1], [2, 3], []], [[1, 4], [2, 3], [5, 6]], np.ones((3, 2), int), {0: [1]}]
+
+
+@pytest.mark.parametrize("lists", PER_USER)
+def test_filters_of_each_image_name_user_items(fitted, annotations, lists):
+    with pytest.raises((TypeError, ValueError), match=r"filter_items is one list for all.*others"):
+        fitted.recommend([0, 1, 2], filter_items=lists)
+    # which the message names
+    others = csr_matrix(([1.0, 1, 1], ([0, 1, 1], [1, 2, 3])), shape=(3, 120))
+    ids, _ = fitted.recommend([0, 1, 2], annotations[[0, 1, 2]] + others, N=120)
+    assert all(not set(row.indices) & set(found) for row, found in zip(others, ids, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (5, ValueError, r"got 5: pass filter_items=\[5\]"),
+        (np.int64(5), ValueError, r"filter_items must be a list of label ids, got .*5"),
+        ("face", TypeError, "got the string 'face'; NamedModel takes names"),
+        (["face"], TypeError, "names by vseens_rec.NamedModel"),
+        (np.arange(120) < 5, TypeError, "np.flatnonzero of the mask"),
+        ([1.5], TypeError, r"got an array of float64: .*pass ids.astype\(int\)"),
+    ],
+)
+def test_what_is_no_list_of_labels(fitted, given, error, message):
+    with pytest.raises(error, match=message):
+        fitted.recommend(0, filter_items=given)
+    with pytest.raises(error, match=message.replace("filter_items", "items")):
+        fitted.recommend(0, items=given)
+    with pytest.raises(error, match=message):
+        fitted.similar_items(0, filter_items=given)
+
+
+@pytest.mark.parametrize("convert", [list, tuple, set, np.array, frozenset])
+def test_lists_of_labels_in_any_form(fitted, convert):
+    ids = fitted.recommend(0, N=5, filter_items=convert([5, 2, 9]))[0]
+    np.testing.assert_array_equal(ids, fitted.recommend(0, N=5, filter_items=[2, 5, 9])[0])
+    ids = fitted.recommend(0, items=convert([5, 2, 9]))[0]
+    np.testing.assert_array_equal(ids, fitted.recommend(0, items=[2, 5, 9])[0])
+    for method in (fitted.similar_items, fitted.similar_users):
+        assert 5 not in method(0, **{f"filter_{method.__name__[8:]}": convert([5, 2, 9])})[0]
+        # nothing to leave out
+        empty = method(0, **{f"filter_{method.__name__[8:]}": convert([])})
+        np.testing.assert_array_equal(empty, method(0))
+
+
+def test_ids_of_pandas(fitted):
+    pd = pytest.importorskip("pandas")
+    expected = fitted.recommend([3, 7], N=4)[0]
+    for ids in (pd.Series([3, 7]), pd.Series([3, 7], dtype="Int64"), pd.Index([3, 7])):
+        np.testing.assert_array_equal(fitted.recommend(ids, N=4)[0], expected)
+        assert not set(fitted.recommend(0, filter_items=ids)[0]) & {3, 7}
+    assert fitted.recommend(pd.Series([3, 7]).iloc[0], N=4)[0].tolist() == expected[0].tolist()
+    with pytest.raises(TypeError, match="names by vseens_rec.NamedModel"):
+        fitted.recommend(pd.Series(["a", "b"]))
+    with pytest.raises(TypeError, match="userid must"):
+        fitted.recommend(pd.Series([3, None], dtype="Int64"))
+
+
+def test_ids_of_the_wrong_kind_name_the_call(fitted):
+    for ids, message in (
+        ("photo.jpg", "names by vseens_rec.NamedModel"),
+        ({3: 1}, "pass a list of them"),
+        ({3, 4}, r"pass list\(set\)"),
+        (np.array([True, False]), "np.flatnonzero"),
+    ):
+        with pytest.raises(TypeError, match=f"userid must .*{message}"):
+            fitted.recommend(ids)
+
+
+def test_minus_one_thread_names_zero(annotations, fitted):
+    with pytest.raises(ValueError, match="Got -1 instead; num_threads=0 takes all processors"):
+        make_model(num_threads=-1).fit(annotations)
+    with pytest.raises(ValueError, match="at least 0, got -1: 0 takes all processors"):
+        ranking_metrics(fitted, None, annotations, "mrr", num_threads=-1)
+    model = make_model(num_threads=-1)
+    model.user_factors, model.item_factors = fitted.user_factors, fitted.item_factors
+    with pytest.raises(ValueError, match="at least 0, got -1: 0 takes all processors"):
+        model.recommend(0, filter_already_liked_items=False)
+
+
+def test_images_beyond_the_model_come_first(fitted):
+    with pytest.raises(ValueError, match="add the new images first, by partial_fit_users"):
+        fitted.recalculate_item(3, csr_matrix((1, 401)))

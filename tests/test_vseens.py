@@ -1,5 +1,6 @@
 """What VSEens learns and gives back."""
 
+import itertools
 import pickle
 import subprocess
 import sys
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from implicit.evaluation import ranking_metrics_at_k
 from implicit.recommender_base import ModelFitError
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack, vstack
+from sklearn.base import clone
 
-from vseens_rec import VSEens
+from vseens_rec import SampledSoftmax, VSEens
 from vseens_rec.datasets import make_annotations
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -455,3 +457,218 @@ def test_the_default_rank_scale_follows_labels_and_candidates():
     # every one of them is a negative
     assert scale(candidates=28, loss="softmax") == scale()
     assert scale(rank_scale=0.2, candidates=1) == 0.2
+
+
+OPTIONS = {"factors": 8, "iterations": 4, "random_state": 0, "num_threads": 1}
+
+
+class TestCallbackSeesTheModel:
+    def curve(self, model, X, held_out, **arguments):
+        seen = []
+
+        def look(epoch, *_):
+            seen.append(
+                (
+                    ranking_metrics(model, X, held_out, "ndcg@10")["ndcg@10"],
+                    model.item_factors,
+                    model.n_iter_,
+                    len(model.history_["loss"]),
+                    model.recommend(3, N=2)[0],
+                )
+            )
+
+        model.fit(X, show_progress=False, callback=look, **arguments)
+        return seen
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_as_it_is_after_every_epoch(self, annotations, dtype):
+        X, held_out = leave_one_out_split(annotations, random_state=0)
+        model = VSEens(**OPTIONS, dtype=dtype, fold_in_users=False)
+        seen = self.curve(model, X, held_out)
+        assert [n for _, _, n, _, _ in seen] == [n for _, _, _, n, _ in seen] == [1, 2, 3, 4]
+        # what was kept is not overwritten by what comes after
+        assert all((one[1] != other[1]).any() for one, other in itertools.pairwise(seen))
+        assert seen[0][1].dtype == dtype
+        np.testing.assert_array_equal(seen[-1][1], model.item_factors)
+        assert seen[-1][0] == ranking_metrics(model, X, held_out, "ndcg@10")["ndcg@10"]
+
+    def test_does_not_change_what_is_learned(self, annotations):
+        X, held_out = leave_one_out_split(annotations, random_state=0)
+        model = VSEens(**OPTIONS)
+        self.curve(model, X, held_out)
+        other = VSEens(**OPTIONS).fit(X, show_progress=False)
+        np.testing.assert_array_equal(model.item_factors, other.item_factors)
+        np.testing.assert_array_equal(model.user_factors, other.user_factors)
+
+    def test_in_a_refit(self, annotations):
+        X, held_out = leave_one_out_split(annotations, random_state=0)
+        model = VSEens(**OPTIONS).fit(X[:100], show_progress=False)
+        before = model.item_factors
+        seen = self.curve(model.set_params(random_state=1), X, held_out)
+        fresh = self.curve(VSEens(**OPTIONS | {"random_state": 1}), X, held_out)
+        assert [score for score, *_ in seen] == [score for score, *_ in fresh]
+        assert not any(factors is before for _, factors, *_ in seen)
+
+    def test_goes_on_from_a_warm_start(self, annotations):
+        X, held_out = leave_one_out_split(annotations, random_state=0)
+        model = VSEens(**OPTIONS, warm_start=True)
+        self.curve(model, X, held_out)
+        assert [n for _, _, n, _, _ in self.curve(model, X, held_out)] == [5, 6, 7, 8]
+
+    def test_can_be_saved(self, annotations, tmp_path):
+        model = VSEens(**OPTIONS)
+        model.fit(
+            annotations,
+            show_progress=False,
+            callback=lambda epoch, *_: model.save(tmp_path / f"{epoch}"),
+        )
+        assert [VSEens.load(tmp_path / f"{epoch}").n_iter_ for epoch in range(4)] == [1, 2, 3, 4]
+
+    def test_is_the_old_one_again_if_the_training_fails(self, annotations):
+        model = VSEens(**OPTIONS).fit(annotations, show_progress=False)
+        before = dict(vars(model))
+        model.set_params(learning_rate=1e10)
+        with pytest.raises(ModelFitError):
+            model.fit(annotations, show_progress=False, callback=lambda *_: None)
+        assert model.item_factors is before["_item_factors"]
+        assert model.history_ == before["history_"]
+        fresh = VSEens(**OPTIONS, learning_rate=1e10)
+        with pytest.raises(ModelFitError):
+            fresh.fit(annotations, show_progress=False, callback=lambda *_: None)
+        assert fresh.item_factors is None
+        assert not hasattr(fresh, "history_")
+
+    def test_what_it_sets_stays(self, annotations):
+        model = VSEens(**OPTIONS)
+
+        def look(epoch, *_):
+            model.note_ = epoch
+
+        model.fit(annotations, show_progress=False, callback=look)
+        assert model.note_ == 3
+
+    @pytest.mark.parametrize("wrong", [lambda epoch, seconds, loss: None, lambda: None])
+    def test_is_checked_before_the_training(self, annotations, wrong):
+        model = VSEens(**OPTIONS)
+        with pytest.raises(TypeError, match="epoch, seconds, correct and skipped, got one that"):
+            model.fit(annotations, show_progress=False, callback=wrong)
+        assert model.item_factors is None
+
+
+@pytest.fixture(scope="module")
+def with_empty_ones(annotations):
+    """Annotations, with labels that no image has and images that have no label."""
+    wide = hstack([annotations, csr_matrix((400, 30))])
+    return csr_matrix(vstack([wide, csr_matrix((25, 150))]))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {}, {"init": "random"}, {"init": "spectral"}, {"use_bias": False}, {"cosine": True},
+        {"fold_in_users": False}, {"sampler": "popularity"}, {"loss": "softmax"},
+        {"early_stopping": True}, {"positive_sampling": "images"}, {"num_threads": 2},
+    ],
+)  # fmt: skip
+def test_what_has_no_pair_has_factors_of_0(with_empty_ones, parameters):
+    options = {"factors": 8, "iterations": 5, "random_state": 0, "num_threads": 1} | parameters
+    if options.get("cosine"):
+        options["use_bias"] = False
+    model = VSEens(**options).fit(with_empty_ones, show_progress=False)
+    counts = with_empty_ones.getnnz(axis=0)
+    assert not model.item_factors[counts == 0, :8].any()
+    assert model.item_factors[:120].any(axis=1).sum() >= 118
+    assert not model.user_factors[400:, :8].any()
+    # and so are similar to nothing
+    ids, cosines = model.similar_items(np.arange(120), N=10)
+    assert (cosines[np.isin(ids, np.flatnonzero(counts == 0))] <= 0).all()
+    ids, cosines = model.similar_users(np.arange(400), N=10)
+    assert (cosines[ids >= 400] <= 0).all()
+    assert not model.similar_users(410, N=10)[1].any()
+    if model.use_bias:
+        # a label that nobody has comes after those that somebody has
+        found = model.recommend(np.arange(400), N=20)[0]
+        assert np.isin(found, np.flatnonzero(counts == 0)).mean() < 0.01
+    # an image without labels is still recommended what many have
+    if model.use_bias:
+        found = model.recommend(410, N=5)[0]
+        assert counts[found].mean() > counts.mean()
+
+
+def test_factors_of_0_before_the_images_are_folded_in(with_empty_ones):
+    model = VSEens(factors=8, iterations=5, random_state=0, num_threads=1)
+    model.fit(with_empty_ones, show_progress=False)
+    np.testing.assert_array_equal(model.transform(with_empty_ones), model.user_factors)
+
+
+def test_a_training_that_stops_early_leaves_factors_of_0(with_empty_ones):
+    model = VSEens(factors=8, iterations=5, random_state=0, num_threads=1)
+
+    def stop(epoch, *_):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), pytest.warns(UserWarning, match="3 of 5 epochs"):
+        model.fit(with_empty_ones, show_progress=False, callback=stop)
+    assert not model.item_factors[120:, :8].any()
+    assert not model.user_factors[400:, :8].any()
+
+
+class Logged(VSEens):
+    """A subclass with a parameter of its own."""
+
+    def __init__(self, factors=8, run="a run", num_threads=1, random_state=0):
+        super().__init__(
+            factors=factors, iterations=2, num_threads=num_threads, random_state=random_state
+        )
+        self.run = run
+
+
+class LoggedPreset(SampledSoftmax):
+    def __init__(self, factors=8, *, run="a run", random_state=0):
+        super().__init__(factors=factors, iterations=2, num_threads=1, random_state=random_state)
+        self.run = run
+
+
+@pytest.mark.parametrize("cls", [Logged, LoggedPreset])
+def test_subclasses_may_add_parameters(annotations, cls, tmp_path):
+    model = cls(run="another").fit(annotations, show_progress=False)
+    assert clone(model).get_params()["run"] == "another"
+    model.save(tmp_path / "model")
+    loaded = cls.load(tmp_path / "model")
+    assert loaded.run == "another"
+    np.testing.assert_array_equal(loaded.recommend(3)[0], model.recommend(3)[0])
+    with pytest.raises(ValueError, match="'factors' parameter"):
+        cls(factors=0).fit(annotations)
+    model.run = object()
+    with pytest.raises(TypeError, match="the parameter run=.* which a file cannot hold"):
+        model.save(tmp_path / "other")
+
+
+def test_factors_set_by_hand_in_any_form(annotations):
+    model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+    model.fit(annotations, show_progress=False)
+    users, items = model.user_factors, model.item_factors
+    expected = model.recommend([3, 4], annotations[[3, 4]], N=5)[0]
+    for convert in (
+        np.asarray, np.asfortranarray, np.float64, np.ndarray.tolist,
+        lambda a: np.repeat(a, 2, 1)[:, ::2],
+    ):  # fmt: skip
+        other = VSEens()
+        other.user_factors, other.item_factors = convert(users), convert(items)
+        np.testing.assert_array_equal(
+            other.recommend([3, 4], annotations[[3, 4]], N=5)[0], expected
+        )
+        assert other.similar_items(7, N=3)[0][0] == 7
+    half = VSEens()
+    half.user_factors, half.item_factors = users.astype(np.float16), items.astype(np.float16)
+    assert half.item_factors.dtype == np.float32
+    assert half.recommend(3, annotations[3], N=5)[0].shape == (5,)
+    half.item_factors = items[:, :-1]
+    with pytest.raises(ValueError, match="do not belong together"):
+        half.recommend(3, annotations[3])
+    for wrong in (items[0], [["a"]], 3):
+        with pytest.raises(ValueError, match="item_factors must be an array of numbers"):
+            half.item_factors = wrong
+    model.item_factors = model.user_factors = None
+    assert model.item_factors is None

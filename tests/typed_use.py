@@ -20,6 +20,7 @@ from vseens_rec import (
     ExactSampler,
     NaiveRank,
     NamedModel,
+    NamedRanking,
     OptAUC,
     Popularity,
     PopularitySampler,
@@ -151,6 +152,12 @@ def names(X: csr_matrix) -> None:
     assert_type(scores, NDArray[np.float32])
     assert_type(named.recommend(["a", "b"], labels={"x", "y"})[1], NDArray[np.float32])
     assert_type(named.recommend_from(["x"])[0], NDArray[Any])
+    assert_type(named.recommend_from([["x"], ["y"]], unknown="skip"), NamedRanking)
+    named.recommend(["a", "b"], unknown="popular").to_frame()
+    named.partial_fit_users(["c"], [["x", "y"]])
+    named.partial_fit_items("z", ["a", "c"])
+    named.save("named.npz")
+    assert_type(NamedModel.load("named.npz", mmap_mode="c"), NamedModel)
     assert_type(named.similar_labels("x")[1], NDArray[np.float32])
     assert_type(named.similar_images(named.image_ids[:2])[1], NDArray[np.float32])
     assert_type(named.image_ids, NDArray[Any])

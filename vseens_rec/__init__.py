@@ -10,7 +10,7 @@ from . import datasets, metrics, model_selection
 from ._native import show_config
 from .baselines import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity, SampledSoftmax
 from .checkpoints import Checkpoint
-from .names import NamedModel
+from .named import NamedModel, NamedRanking
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
 from .vseens import VSEens
 
@@ -24,6 +24,7 @@ __all__ = [
     "ExactSampler",
     "NaiveRank",
     "NamedModel",
+    "NamedRanking",
     "OptAUC",
     "Popularity",
     "PopularitySampler",

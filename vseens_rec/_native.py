@@ -2,7 +2,9 @@
 
 import importlib
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
@@ -86,7 +88,9 @@ def effective_threads(num_threads: int) -> int:
     The child of a fork has one where the parent may have used several, as they are lost to it.
     """
     if num_threads < 0:
-        raise ValueError(f"num_threads must be at least 0, got {num_threads}")
+        raise ValueError(
+            f"num_threads must be at least 0, got {num_threads}: 0 takes all processors"
+        )
     if not _platform.OPENMP or Fork.lost_threads:
         return 1
     if num_threads == 0:
@@ -101,17 +105,60 @@ def threads_for(n_pairs: int, num_threads: int) -> int:
     return max(1, min(num_threads, n_pairs // MIN_PAIRS_PER_THREAD))
 
 
-_blas: ThreadpoolController | None = None
+class _Blas:
+    """The BLAS libraries of the process, whose threads are counted for all that use them.
+
+    Calls that overlap have the lowest of their limits, and the last one to end puts back what was
+    there before the first.
+    """
+
+    def __init__(self) -> None:
+        self.libraries: list[Any] | None = None
+        self.before: list[int] = []
+        self.limits: list[int] = []
+        self.lock = Lock()
+
+    @contextmanager
+    def limit(self, num_threads: int) -> Iterator[None]:
+        """Keep BLAS to so many threads inside a with statement."""
+        with self.lock:
+            if self.libraries is None:
+                # looking for them takes milliseconds: once a process
+                self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            if not self.limits:
+                self.before = [library.num_threads for library in self.libraries]
+            self.limits.append(num_threads)
+            self._apply()
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.limits.remove(num_threads)
+                self._apply()
+
+    def _apply(self) -> None:
+        for library, before in zip(self.libraries or (), self.before, strict=True):
+            wanted = min([before, *self.limits])
+            if library.num_threads != wanted:
+                library.set_num_threads(wanted)
 
 
-def limit_blas() -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread inside a with statement."""
+_blas = _Blas()
+
+
+def _forget_other_threads() -> None:
     global _blas
-    if _blas is None:
-        # looking for the libraries takes milliseconds: once a process
-        _blas = ThreadpoolController()
-    limited: AbstractContextManager[Any] = _blas.limit(limits=1, user_api="blas")
-    return limited
+    # one that held the lock is not in the child of a fork
+    _blas = _Blas()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)
+
+
+def limit_blas(num_threads: int = 1) -> AbstractContextManager[None]:
+    """Keep BLAS to so many threads inside a with statement; 0: as many as it has."""
+    return _blas.limit(num_threads) if num_threads > 0 else nullcontext()
 
 
 class Config(TypedDict):

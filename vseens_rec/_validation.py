@@ -1,6 +1,9 @@
 """Every check of public input, with its message."""
 
+import inspect
 import warnings
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
@@ -12,8 +15,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_array, validate_data
 
+from . import frames
 from ._native import kernel
-from ._typing import IdListLike, IdsLike, MatrixLike, RandomStateLike
+from ._typing import Floats, IdsLike, MatrixLike, RandomStateLike
 
 if TYPE_CHECKING:
     from .training import Settings
@@ -70,7 +74,15 @@ def check_parameters(estimator: BaseEstimator) -> None:
     A bool passes for an integer in Python; here it is a mistake (``iterations=True``).
     """
     for name, value in estimator.get_params(deep=False).items():
-        constraints = estimator._parameter_constraints[name]
+        constraints = estimator._parameter_constraints.get(name)
+        if constraints is None:
+            # of a subclass, which knows what it may be
+            continue
+        if name == "num_threads" and isinstance(value, Integral) and value < 0:
+            raise InvalidParameterError(
+                f"The 'num_threads' parameter of {type(estimator).__name__} must be at least 0. "
+                f"Got {value!r} instead; num_threads=0 takes all processors."
+            )
         if isinstance(value, (bool, np.bool_)) and "boolean" not in constraints:
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} must not be a bool. "
@@ -187,25 +199,43 @@ def check_user_items(estimator: BaseEstimator, X: Any) -> csr_matrix:
         raise ValueError(
             "fit needs a matrix of images x labels: fit(X) or fit(user_items=X), got None"
         )
+    _check_kind(X, "X")
     if issparse(X) and X.format not in ("csr", "csc"):
         warnings.warn(
             f"fit converts the {type(X).__name__} to CSR; pass X.tocsr() to do it once",
             ParameterWarning,
             stacklevel=3,
         )
-    X = validate_data(estimator, X, **SPARSE_OR_DENSE)
+    names = frames.column_names(X)
+    if getattr(estimator, "warm_start", False):
+        frames.check_grown_columns(frames.fitted_columns(estimator), X)
+    with _remedies("X", X):
+        X = validate_data(estimator, X, **SPARSE_OR_DENSE)
+    frames.remember_columns(estimator, names)
     return _canonical(X, type(estimator).__name__)
 
 
 def check_new_rows(estimator: BaseEstimator, X: MatrixLike) -> csr_matrix:
     """Check rows of images that a fitted model may not know, and return them canonical."""
-    X = validate_data(estimator, X, reset=False, **SPARSE_OR_DENSE)
-    return canonical(X, type(estimator).__name__)
+    rows = as_rows(X)
+    _check_kind(rows, "X")
+    frames.check_columns(estimator, rows, "X")
+    with _remedies("X", rows):
+        checked = validate_data(estimator, rows, reset=False, **SPARSE_OR_DENSE)
+    return canonical(checked, type(estimator).__name__)
 
 
 def check_features(estimator: BaseEstimator, X: MatrixLike) -> None:
     """Check the number of columns, and their names, against those of the fit."""
-    validate_data(estimator, X, reset=False, skip_check_array=True)
+    frames.check_columns(estimator, X, "X")
+    validate_data(estimator, as_rows(X), reset=False, skip_check_array=True)
+
+
+def as_rows(X: Any) -> Any:
+    """Return a sparse array of one dimension, such as ``X[5]`` of another, as one row."""
+    if issparse(X) and len(X.shape) == 1:
+        return X.reshape(1, -1).tocsr()
+    return X
 
 
 def is_matrix(y: Any) -> TypeGuard[MatrixLike]:
@@ -222,8 +252,43 @@ def check_matrix(
     X: MatrixLike, name: str, argument: str = "X", *, allow_empty: bool = False
 ) -> csr_matrix:
     """Check the matrix passed to the function of this name, as `check_user_items` does."""
-    checked = check_array(X, input_name=argument, **SPARSE_OR_DENSE)
+    X = as_rows(X)
+    _check_kind(X, argument)
+    with _remedies(argument, X):
+        checked = check_array(X, input_name=argument, **SPARSE_OR_DENSE)
     return _canonical(checked, name, argument, allow_empty)
+
+
+def _check_kind(X: Any, argument: str) -> None:
+    """Refuse what is no matrix of images x labels, though it may look like one."""
+    if hasattr(X, "matrix") and hasattr(X, "labels"):
+        raise ValueError(
+            f"{argument} is of type {type(X).__name__}, a matrix with names: pass its .matrix, or "
+            "use NamedModel.of(model, annotations), which keeps the names"
+        )
+    frames.check_wide(X, argument)
+
+
+@contextmanager
+def _remedies(argument: str, X: Any) -> Iterator[None]:
+    """Add to scikit-learn's errors what to do about them here."""
+    try:
+        yield
+    except ValueError as error:
+        message = str(error)
+        if "contains NaN" in message:
+            call = f"{argument}.fillna(0)" if frames.is_frame(X) else f"np.nan_to_num({argument})"
+            raise ValueError(
+                f"Input {argument} contains NaN, which is no number: where it stands for nothing, "
+                f"as in a pivot table, pass {call}"
+            ) from error
+        if "inhomogeneous" in message or "array element with a sequence" in message:
+            raise ValueError(
+                f"{argument} holds lists in place of numbers: for the labels of each image use "
+                "sklearn.preprocessing.MultiLabelBinarizer(sparse_output=True).fit_transform("
+                f"{argument}), or pass the lists to NamedModel ({message})"
+            ) from error
+        raise
 
 
 SPARSE_OR_DENSE: dict[str, Any] = {
@@ -299,16 +364,22 @@ def check_ids(
 def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[np.int64]: ...
 def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[np.int64]:
     """Check one id or a sequence of them; return an int or an int64 array."""
-    scalar = np.ndim(ids) == 0
-    array = np.asarray(ids)
+    array = _as_ids(ids)
+    scalar = array.ndim == 0
     if scalar and (isinstance(ids, (str, bytes)) or array.dtype.kind not in "iu"):
-        raise TypeError(f"{argument} must be an integer or an array of integers, got {ids!r}")
+        raise TypeError(
+            f"{argument} must be an integer or an array of integers, got {ids!r}"
+            + _remedy_for_ids(ids, array)
+        )
     if array.ndim > 1:
         raise ValueError(
             f"{argument} must be one id or a 1-d array of ids, got an array of shape {array.shape}"
         )
     if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{argument} must hold integers, got an array of {array.dtype}")
+        raise TypeError(
+            f"{argument} must hold integers, got an array of {array.dtype}"
+            + _remedy_for_ids(ids, array)
+        )
     if array.size and (array.min() < 0 or array.max() >= n):
         wrong = array.min() if array.min() < 0 else array.max()
         if n >= MAX_LABELS:
@@ -320,6 +391,33 @@ def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[n
     return int(array) if scalar else array.astype(np.int64)
 
 
+def _as_ids(ids: Any) -> NDArray[Any]:
+    """Return ids as an array, those of pandas' own integers too."""
+    array = np.asarray(ids)
+    if array.dtype == object and array.ndim == 1 and array.size:
+        integers = [isinstance(value, Integral) and not isinstance(value, bool) for value in array]
+        if all(integers):
+            return array.astype(np.int64)
+    return array
+
+
+def _remedy_for_ids(ids: Any, array: NDArray[Any]) -> str:
+    """Say which call was meant."""
+    if isinstance(ids, (str, bytes)) or array.dtype.kind in "US":
+        return ": numbers are asked for here, names by vseens_rec.NamedModel"
+    if isinstance(ids, Mapping):
+        return ": pass a list of them"
+    if isinstance(ids, Iterable) and not array.ndim:
+        return f": pass list({type(ids).__name__})"
+    if array.dtype.kind == "f" and array.ndim:
+        return ": drop those that are missing, and pass ids.astype(int)"
+    if array.dtype == bool and array.ndim:
+        return ": pass np.flatnonzero of the mask"
+    if array.dtype == object and array.ndim and any(isinstance(value, str) for value in array):
+        return ": numbers are asked for here, names by vseens_rec.NamedModel"
+    return ""
+
+
 def check_unique(ids: np.ndarray, argument: str) -> None:
     """Check that no id comes twice."""
     values, counts = np.unique(ids, return_counts=True)
@@ -327,12 +425,34 @@ def check_unique(ids: np.ndarray, argument: str) -> None:
         raise ValueError(f"{argument} has {int(values[counts > 1][0])} more than once")
 
 
+def check_callback(callback: Any) -> None:
+    """Check that a callback can be called with what there is, before the training."""
+    wanted = "callback must be a function of epoch, seconds, correct and skipped"
+    if callback is None:
+        return
+    if not callable(callback):
+        raise TypeError(f"{wanted}, got {callback!r}")
+    try:
+        signature = inspect.signature(callback)
+    except (TypeError, ValueError):
+        # of compiled functions
+        return
+    try:
+        signature.bind(0, 0.0, 0, 0)
+    except TypeError as error:
+        raise TypeError(
+            f"{wanted}, got one that takes {signature}: as implicit's BPR calls it. Use "
+            "lambda epoch, seconds, *rest: ..."
+        ) from error
+
+
 def check_n(N: Any, argument: str = "N", least: int = 1) -> int:
     """Check the length of a list of recommendations, or another number of things."""
     if isinstance(N, (bool, np.bool_)) or not isinstance(N, Integral):
         raise TypeError(f"{argument} must be an integer, got {N!r}")
     if least > N:
-        raise ValueError(f"{argument} must be at least {least}, got {N}")
+        remedy = ": 0 takes all processors" if argument == "num_threads" else ""
+        raise ValueError(f"{argument} must be at least {least}, got {N}{remedy}")
     return int(N)
 
 
@@ -366,6 +486,30 @@ def check_factors(factors: ArrayLike, columns: int | None, argument: str) -> NDA
     return array
 
 
+def as_factors(factors: Any, argument: str) -> Any:
+    """Return factors that are set by hand as an array of a type that can be computed with."""
+    if factors is None:
+        return None
+    array = factors if isinstance(factors, np.ndarray) else np.asarray(factors)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{argument} must be an array of numbers with a row for every image or label, got "
+            f"shape {array.shape} and type {array.dtype}"
+        )
+    if array.dtype in (np.float32, np.float64):
+        return array
+    return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+
+
+def check_same_columns(user_factors: Floats, item_factors: Floats) -> None:
+    """Check that factors, which can be set one after the other, belong together."""
+    if user_factors.shape[1] != item_factors.shape[1]:
+        raise ValueError(
+            f"user_factors of shape {user_factors.shape} and item_factors of shape "
+            f"{item_factors.shape} do not belong together: their columns are the same factors"
+        )
+
+
 def check_weights(weights: ArrayLike, argument: str) -> NDArray[np.float64]:
     """Check weights that are to become probabilities."""
     array = np.asarray(weights, dtype=np.float64)
@@ -396,22 +540,24 @@ def check_rows(
     n_labels: int,
     argument: str = "user_items",
     what: str = "labels",
+    model: BaseEstimator | None = None,
 ) -> csr_matrix:
-    """Check the rows that belong to the ids of a call, with `n_labels` columns of `what`."""
+    """Check the rows that belong to the ids of a call, with `n_labels` columns of `what`.
+
+    The columns of a frame are compared with those that `model` was fitted on.
+    """
+    given, user_items = user_items, as_rows(user_items)
+    if model is not None:
+        frames.check_columns(model, user_items, argument)
     if not issparse(user_items):
-        user_items = np.asarray(user_items)
-        if user_items.ndim != 2:
-            raise ValueError(
-                f"{argument} must be a sparse matrix with a row for every id of the call, got an "
-                f"array of shape {user_items.shape}"
-            )
+        user_items = _dense_rows(user_items, argument)
     shape = user_items.shape
-    if len(shape) != 2:
-        raise ValueError(f"{argument} must have two dimensions, got shape {shape}")
     if shape[1] != n_labels:
         hint = ""
         if shape[0] == n_labels:
             hint = f"; it looks transposed: pass {argument}.T.tocsr()"
+        elif argument == "item_users" and shape[1] > n_labels:
+            hint = "; add the new images first, by partial_fit_users"
         raise ValueError(
             f"{argument} has shape {shape}, but the model has {n_labels} {what} (columns){hint}"
         )
@@ -426,7 +572,11 @@ def check_rows(
         user_items = user_items.tocsr()
     values = user_items.data if issparse(user_items) else user_items
     if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
-        raise ValueError(f"{argument} must hold finite real numbers")
+        call = ""
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            fill = "fillna(0)" if frames.is_frame(given) else "nan_to_num"
+            call = f", got NaN: fill what stands for nothing with 0 ({fill})"
+        raise ValueError(f"{argument} must hold finite real numbers{call}")
     rows = csr_matrix(user_items)
     _check_format(rows, argument)
     if rows.nnz and not rows.data.all():
@@ -436,13 +586,62 @@ def check_rows(
     return rows
 
 
-def check_item_list(items: IdListLike, n_labels: int, argument: str) -> NDArray[np.int64]:
-    """Check a list of label ids, which may not be empty."""
-    array: NDArray[np.integer[Any]] = np.asarray(items)
-    if array.ndim != 1 or array.size == 0:
+def _dense_rows(user_items: Any, argument: str) -> NDArray[Any]:
+    """Return rows that are not sparse as an array."""
+    array = np.asarray(user_items)
+    if array.dtype == object and array.ndim == 2:
+        # columns of a frame with types of their own
+        with suppress(TypeError, ValueError):
+            array = array.astype(np.float64)
+    if array.ndim != 2:
+        call = ""
+        if hasattr(user_items, "to_frame"):
+            call = ": a row of a frame keeps two dimensions in frame.iloc[[i]]"
+        elif array.ndim == 1:
+            call = ": for one image pass X[[i]] or row.reshape(1, -1)"
         raise ValueError(
-            f"{argument} must be a list of label ids that is not empty, got shape {array.shape}; "
-            "use None for no list"
+            f"{argument} must be a sparse matrix with a row for every id of the call, got an "
+            f"array of shape {array.shape}{call}"
         )
-    checked: NDArray[np.int64] = check_ids(array, n_labels, argument, "labels")
+    return array
+
+
+def check_item_list(
+    items: Any,
+    n_labels: int,
+    argument: str,
+    what: str = "labels",
+    *,
+    may_be_empty: bool = False,
+) -> NDArray[np.int64]:
+    """Check a list of ids, one for all rows of the call."""
+    one = what.removesuffix("s")
+    if isinstance(items, Set):
+        items = sorted(items)
+    kind = f"{argument} must be a list of {one} ids"
+    one_for_all = f"{argument} is one list for all rows of the call"
+    if what == "labels":
+        one_for_all += (
+            ": to leave out other labels for each image, store them in user_items too, as in "
+            "recommend(userid, X[userid] + others)"
+        )
+    if isinstance(items, Mapping):
+        raise TypeError(f"{kind}, got a dict; {one_for_all}")
+    if isinstance(items, (str, bytes)):
+        raise TypeError(f"{kind}, got the string {items!r}; NamedModel takes names, as a list")
+    try:
+        array = _as_ids(items)
+    except ValueError as error:
+        # lists of different lengths
+        raise ValueError(f"{kind}, got lists of ids; {one_for_all}") from error
+    if array.ndim == 0:
+        pass_list = f"[{items!r}]" if array.dtype.kind in "iu" else "a list"
+        raise ValueError(f"{kind}, got {items!r}: pass {argument}={pass_list}")
+    if array.ndim > 1 or (array.dtype == object and any(np.ndim(item) for item in array)):
+        raise ValueError(f"{kind}, got shape {array.shape}; {one_for_all}")
+    if array.size == 0:
+        if may_be_empty:
+            return np.empty(0, np.int64)
+        raise ValueError(f"{kind} that is not empty, got none; use None for no list")
+    checked: NDArray[np.int64] = check_ids(array, n_labels, argument, what)
     return checked

@@ -6,6 +6,7 @@ data starts at a multiple of 64 bytes, so that it can be mapped into memory. `nu
 a file as well.
 """
 
+import io
 import json
 import math
 import os
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -46,12 +47,15 @@ def write(file: PathLike | BinaryFile, header: Header, arrays: Mapping[str, np.n
     """Write an archive to a path or to an open binary file.
 
     A file that is there is replaced once the new one is whole and on the disk; ``.npz`` is added
-    to a path without it.
+    to a path without it. What a symbolic link points to is replaced, not the link.
     """
     if _is_open(file, "write"):
-        _write_members(file, header, arrays)
+        if isinstance(file, io.TextIOBase):
+            raise TypeError("the file was opened for text: open it with mode 'wb'")
+        # without going back, which compressing files and uploads cannot
+        _write_members(_Forward(file), header, arrays)
         return
-    path = with_suffix(file)
+    path = target(with_suffix(file))
     temporary = NamedTemporaryFile(  # noqa: SIM115 - closed before it is moved
         dir=path.parent, prefix=path.name, suffix=".part", delete=False
     )
@@ -68,9 +72,49 @@ def write(file: PathLike | BinaryFile, header: Header, arrays: Mapping[str, np.n
         raise
 
 
-def _write_members(file: BinaryFile, header: Header, arrays: Mapping[str, np.ndarray]) -> None:
+def target(path: Path) -> Path:
+    """Return the file that a path stands for, through any symbolic links; it need not exist."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def check_writable(path: Path, argument: str) -> None:
+    """Raise OSError if no file can be written at a path, before there is anything to write."""
+    path = target(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{argument} is the folder {str(path)!r}: name a file in it, "
+            f"such as {str(path / 'training.npz')!r}"
+        )
+    try:
+        with NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part"):
+            pass
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{argument} is {str(path)!r}, but there is no folder {str(path.parent)!r}: make it "
+            "first, with Path.mkdir(parents=True)"
+        ) from error
+    except OSError as error:
+        raise type(error)(
+            f"{argument} is {str(path)!r}, where nothing can be written ({error}): choose another "
+            "folder"
+        ) from error
+
+
+class _Forward:
+    """An open file without the means to go back in it."""
+
+    def __init__(self, file: BinaryFile):
+        self.write = file.write
+        self.flush = getattr(file, "flush", lambda: None)
+
+
+def _write_members(
+    file: BinaryFile | _Forward, header: Header, arrays: Mapping[str, np.ndarray]
+) -> None:
     text = json.dumps(header | {"arrays": list(arrays)}).encode()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    # zipfile asks for no more of a file than these two methods
+    whole = cast(BinaryFile, file)
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
         for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
             member = zipfile.ZipInfo(f"{name}.npy")
             # the types do not know that an archive has its file until it is closed
@@ -115,9 +159,24 @@ def read(
     if _is_open(file, "read"):
         if mmap_mode is not None:
             raise ValueError(f"mmap_mode={mmap_mode!r} needs a path, got an open file")
+        _check_seekable(file)
         return _read_members(file, kinds, check, mapped=False)
     with open(with_suffix(file), "rb") as opened:
         return _read_members(opened, kinds, check, mapped=mmap_mode is not None)
+
+
+def _check_seekable(file: BinaryFile) -> None:
+    """Check that an open file is one that can be read from its end."""
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("the file was opened for text: open it with mode 'rb'")
+    try:
+        file.seek(file.tell())
+        file.seek(0, os.SEEK_END)
+    except (AttributeError, OSError, ValueError) as error:
+        raise ValueError(
+            f"a model is read from its end on, but this {type(file).__name__} cannot seek: read it "
+            "whole first, load(io.BytesIO(file.read()))"
+        ) from error
 
 
 def _read_members(
@@ -206,6 +265,11 @@ def _is_open(file: PathLike | BinaryFile, method: str) -> "TypeIs[BinaryFile]":
 
 def with_suffix(file: PathLike) -> Path:
     """Return a path that ends on .npz."""
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            "a path or an open file is expected, got bytes: for the content of a file use "
+            "load(io.BytesIO(content))"
+        )
     path = Path(os.fspath(file))
     return path if path.name.endswith(".npz") else path.with_name(path.name + ".npz")
 

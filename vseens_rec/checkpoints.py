@@ -83,6 +83,18 @@ class Checkpoint:
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, every={self.every})"
 
+    def check(self) -> None:
+        """Raise OSError if the file cannot be written, which `fit` asks before it trains.
+
+        Examples
+        --------
+        >>> from vseens_rec import Checkpoint
+        >>> Checkpoint("no/such/folder/training").check()
+        Traceback (most recent call last):
+        FileNotFoundError: checkpoint is 'no/such/folder/training.npz', but there is no folder ...
+        """
+        archive.check_writable(self.path, "checkpoint")
+
     def remove(self) -> None:
         """Delete the file, if there is one, so that the next training starts afresh.
 
@@ -97,7 +109,7 @@ class Checkpoint:
         False
         """
         with suppress(FileNotFoundError):
-            self.path.unlink()
+            archive.target(self.path).unlink()
 
 
 def stored_choice(checkpoint: Checkpoint) -> Choice | None:

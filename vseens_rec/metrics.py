@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from sklearn.utils.validation import check_is_fitted
 
-from . import _validation
-from ._native import effective_threads, kernel
+from . import _validation, frames
+from ._native import effective_threads, kernel, limit_blas
 from ._typing import Floats, MatrixLike
 from .datasets.annotations import Annotations, matrices_of
 from .model_selection import hide_one_label
@@ -46,12 +46,21 @@ def parse_metric(name: str) -> Metric:
     known = WITH_LENGTH if at else WITHOUT_LENGTH
     if measure not in known or (at and not (digits.isdecimal() and int(digits) > 0)):
         names = [f"{known}@N" for known in WITH_LENGTH] + list(WITHOUT_LENGTH)
+        meant = name.lower().replace(" ", "")
         raise ValueError(
             f"metric {name!r} is not known; there are {', '.join(names)}, with N a whole number "
-            "such as 10"
+            f"such as 10{f': use {meant!r}' if meant != name and _is_metric(meant) else ''}"
         )
     # lists longer than any number of labels are all the same
     return Metric(name, measure, min(int(digits or 0), _validation.MAX_LABELS))
+
+
+def _is_metric(name: str) -> bool:
+    try:
+        parse_metric(name)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_metrics(metrics: str | Iterable[str]) -> list[Metric]:
@@ -126,7 +135,8 @@ def ranking_metrics(
     ----------
     model : object or callable
         Something with ``user_factors`` and ``item_factors``, whose rows belong to those of `X`; a
-        model with implicit's ``recommend``; or a function that takes an array of row numbers and
+        model with implicit's ``recommend``; a pipeline or a search that ends in one of these, which
+        transforms `X` for it; a `NamedModel`; or a function that takes an array of row numbers and
         returns their scores, (rows, n_labels).
     X : sparse matrix or array-like of shape (n_images, n_labels), Annotations or None
         The labels that are known already (values > 0), which are not ranked. None: there are none.
@@ -183,10 +193,18 @@ def ranking_metrics(
     """
     X, y = matrices_of(X, y)
     parsed = parse_metrics(metrics)
+    if X is not None:
+        frames.check_same_names(X, y)
+    if hasattr(model, "check_frame"):
+        for argument, frame in (("X", X), ("y", y)):
+            model.check_frame(frame, argument, rows_too=True)
+    model, given = unwrapped(model, X)
+    for argument, frame in (("X", given), ("y", y)):
+        frames.check_columns(model, frame, argument)
     held_out = _validation.check_matrix(y, "ranking_metrics", "y")
     observed = None
-    if X is not None:
-        observed = _validation.check_matrix(X, "ranking_metrics", allow_empty=True)
+    if given is not None:
+        observed = _validation.check_matrix(given, "ranking_metrics", allow_empty=True)
     observed, held_out = _without_known(observed, held_out)
     threads = effective_threads(_validation.check_n(num_threads, "num_threads", least=0))
     n_images, n_labels = held_out.shape
@@ -200,7 +218,8 @@ def ranking_metrics(
         held_out.indices.astype(np.int32, copy=False),
         np.array([min(length, n_labels) for length in lists], dtype=np.int64),
     )
-    _rank(ranker, model, observed, rows, threads)
+    with limit_blas(num_threads):
+        _rank(ranker, model, observed, rows, threads)
 
     per_image = [metric for metric in parsed if metric.measure != COVERAGE]
     values = np.empty((len(per_image), len(rows)))
@@ -286,15 +305,15 @@ def held_out_metrics(
     estimator: Any, X: MatrixLike, y: MatrixLike | None, metrics: Iterable[str]
 ) -> dict[str, float]:
     """Measure a fitted estimator, or the last step of a pipeline, as `ranking_scorer` says."""
-    while True:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            if len(estimator) > 1:
-                X = estimator[:-1].transform(X)
-            estimator = estimator[-1]
-        else:
-            break
+    if _validation.is_matrix(y):
+        frames.check_same_names(X, y)
+    if hasattr(estimator, "check_frame"):
+        for argument, frame in (("X", X), ("y", y)):
+            estimator.check_frame(frame, argument)
+    estimator, X = unwrapped(estimator, X)
+    frames.check_columns(estimator, X, "X")
+    if _validation.is_matrix(y):
+        frames.check_columns(estimator, y, "y")
     name = type(estimator).__name__
     observed = _validation.check_matrix(X, name, allow_empty=True)
     if not _validation.is_matrix(y):
@@ -321,6 +340,25 @@ def held_out_metrics(
     return ranking_metrics(
         model, observed[asked], held_out[asked], metrics, num_threads=estimator.num_threads
     )
+
+
+def unwrapped(model: Any, X: Any) -> tuple[Any, Any]:
+    """Return the model at the end of a search, a pipeline or a `NamedModel`, and its `X`."""
+    while True:
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif hasattr(model, "steps") and hasattr(model, "named_steps"):
+            if len(model) > 1 and X is not None:
+                X = model[:-1].transform(X)
+            model = model[-1]
+        elif hasattr(model, "image_ids") and hasattr(model, "model"):
+            model = model.model
+        elif hasattr(model, "estimator") and hasattr(model, "refit"):
+            raise ValueError(
+                f"this {type(model).__name__} has no best_estimator_: fit it, with refit=True"
+            )
+        else:
+            return model, X
 
 
 class Factors(NamedTuple):
@@ -434,6 +472,9 @@ def _recommended(
 ) -> NDArray[np.float64]:
     """Scores by a model's recommend; labels that it does not give stand below the others."""
     scores = np.full(user_items.shape, -np.inf, dtype=np.float64)
+    if user_items.dtype.kind != "f":
+        # implicit's models of nearest neighbours take no other
+        user_items = user_items.astype(np.float64)
     ids, values = model.recommend(
         rows, user_items, N=user_items.shape[1], filter_already_liked_items=False
     )

@@ -5,11 +5,13 @@ The header holds format, version, class, parameters and the fitted values that a
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from . import archive
+from . import archive, frames
 from ._typing import BinaryFile, PathLike, RandomStateLike
 from .archive import Arrays, Header, MmapMode
 from .trial import choice_from
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound="VSEens")
 
 FORMAT = "vseens_rec model"
+NAMED_FORMAT = "vseens_rec named model"
 VERSION = 1
 FLOATS = (np.float32, np.float64)
 INTEGERS = (np.int32, np.int64)
@@ -32,6 +35,7 @@ ARRAYS: dict[str, tuple[str, int, tuple[type, ...]]] = {
     "liked_indptr": ("_liked_indptr", 1, INTEGERS),
     "liked_indices": ("_liked_indices", 1, INTEGERS),
 }
+KINDS = {name: (ndim, types) for name, (_, ndim, types) in ARRAYS.items()}
 VALUES: dict[str, type] = {
     "history_": dict,
     "n_iter_": int,
@@ -43,6 +47,11 @@ VALUES: dict[str, type] = {
 
 def save(model: VSEens, file: PathLike | BinaryFile, *, fitted_matrix: bool = True) -> None:
     """Write the model to a path (as a whole or not at all) or to an open binary file."""
+    archive.write(file, *described(model, fitted_matrix=fitted_matrix))
+
+
+def described(model: VSEens, *, fitted_matrix: bool = True) -> tuple[Header, Arrays]:
+    """Return what a file of the model holds."""
     state = vars(model)
     arrays = {
         name: np.asarray(state[attribute])
@@ -60,29 +69,40 @@ def save(model: VSEens, file: PathLike | BinaryFile, *, fitted_matrix: bool = Tr
         "class": type(model).__name__,
         "parameters": parameters_to_json(model),
         "values": {name: state[name] for name in VALUES if name in state},
+        "columns": names_to_json(frames.fitted_columns(model)),
     }
-    archive.write(file, header, arrays)
+    return header, arrays
 
 
 def load(cls: type[Model], file: PathLike | BinaryFile, mmap_mode: MmapMode = None) -> Model:
     """Read a model of the class from a path or an open binary file."""
-    kinds = {name: (ndim, types) for name, (_, ndim, types) in ARRAYS.items()}
 
     def check(header: Header) -> None:
-        if header.get("format") != FORMAT:
-            raise ValueError("this is not the file of a model of vseens_rec")
-        if header.get("version") != VERSION:
-            raise ValueError(
-                f"the file has version {header.get('version')!r} of the format, this release reads "
-                f"{VERSION}: load it with the release that wrote it, or a later one"
-            )
+        if header.get("format") == NAMED_FORMAT:
+            raise ValueError("the file holds a NamedModel: load it with NamedModel.load")
+        check_header(header)
         if header.get("class") != cls.__name__:
             raise ValueError(
                 f"the file holds a {header.get('class')}: load it with {header.get('class')}.load, "
                 f"not {cls.__name__}.load"
             )
 
-    header, arrays = archive.read(file, kinds, check, mmap_mode)
+    return restored(cls, *archive.read(file, KINDS, check, mmap_mode))
+
+
+def check_header(header: Header) -> None:
+    """Check that a header is of a model that this release reads."""
+    if header.get("format") != FORMAT:
+        raise ValueError("this is not the file of a model of vseens_rec")
+    if header.get("version") != VERSION:
+        raise ValueError(
+            f"the file has version {header.get('version')!r} of the format, this release reads "
+            f"{VERSION}: load it with the release that wrote it, or a later one"
+        )
+
+
+def restored(cls: type[Model], header: Header, arrays: Arrays) -> Model:
+    """Make the model that was described."""
     try:
         return _build(cls, header, arrays)
     except (TypeError, AttributeError, OverflowError) as error:
@@ -111,7 +131,58 @@ def _build(cls: type[Model], header: Header, arrays: Arrays) -> Model:
     for name, array in arrays.items():
         setattr(model, ARRAYS[name][0], array)
     _check_arrays(arrays, model, "the file")
+    _set_columns(model, names_from_json(header.get("columns")))
     return model
+
+
+def _set_columns(model: VSEens, names: list[Any] | None) -> None:
+    if names is None:
+        return
+    if len(names) != getattr(model, "n_features_in_", None):
+        raise ValueError(f"the file names {len(names)} columns, but the model has others")
+    if all(isinstance(name, str) for name in names):
+        model.feature_names_in_ = np.array(names, dtype=object)
+    frames.remember_columns(model, names)
+
+
+def names_to_json(names: list[Any] | None) -> list[Any] | None:
+    """Return names as JSON has them; tuples become lists."""
+    if names is None:
+        return None
+    return [_name_to_json(name) for name in names]
+
+
+def _name_to_json(name: Any) -> Any:
+    plain = _plain(name)
+    if isinstance(plain, tuple):
+        return [_name_to_json(part) for part in plain]
+    if isinstance(plain, (str, int, float)):
+        return plain
+    if isinstance(plain, (date, np.datetime64)):
+        return {"time": str(plain)}
+    raise TypeError(
+        f"the name {name!r} is a {type(name).__name__}, which a file cannot hold: use text, "
+        "numbers or tuples of these, or pickle the model"
+    )
+
+
+def names_from_json(names: Any) -> list[Any] | None:
+    """Return names as they were before `names_to_json`."""
+    if names is None:
+        return None
+    if not isinstance(names, list):
+        raise ValueError("the names of the file are no list")
+    return [_name_from_json(name) for name in names]
+
+
+def _name_from_json(name: Any) -> Any:
+    if isinstance(name, list):
+        return tuple(_name_from_json(part) for part in name)
+    if isinstance(name, dict):
+        return np.datetime64(name["time"])
+    if not isinstance(name, (str, int, float)):
+        raise ValueError(f"{name!r} of the file is no name")
+    return name
 
 
 def _check_arrays(arrays: Arrays, model: VSEens, owner: str) -> None:
@@ -165,7 +236,18 @@ def is_history(value: Any) -> bool:
 
 def parameters_to_json(model: VSEens) -> dict[str, Any]:
     """Return the parameters of a model as JSON has them."""
-    return {name: _to_json(name, value) for name, value in model.get_params(deep=False).items()}
+    parameters = {}
+    for name, value in model.get_params(deep=False).items():
+        parameters[name] = _to_json(name, value)
+        try:
+            json.dumps(parameters[name])
+        except TypeError as error:
+            # of a subclass
+            raise TypeError(
+                f"the parameter {name}={value!r} is a {type(value).__name__}, which a file cannot "
+                "hold: use text, numbers, or lists and dicts of them, or pickle the model"
+            ) from error
+    return parameters
 
 
 def _to_json(name: str, value: Any) -> Any:

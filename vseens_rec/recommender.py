@@ -1,7 +1,8 @@
 """What a model recommends with its factors: implicit's interface, with checks of its input."""
 
+import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # implicit's top-k works in batches of this size, and in parallel only if there are several
 TOPK_BATCH = 100
+# labels that its `rank_items` gives back
+RANKED = 10
 # what it scores the labels that are left out
 LOWEST = -float(np.finfo(np.float32).max)
 
@@ -40,7 +43,7 @@ class FactorRecommender(MatrixFactorizationBase):
 
     @user_factors.setter
     def user_factors(self, factors: LearnedFactors) -> None:
-        self._user_factors = factors
+        self._user_factors = _validation.as_factors(factors, "user_factors")
 
     @property
     def item_factors(self) -> LearnedFactors:
@@ -49,19 +52,30 @@ class FactorRecommender(MatrixFactorizationBase):
 
     @item_factors.setter
     def item_factors(self, factors: LearnedFactors) -> None:
-        self._item_factors = factors
+        self._item_factors = _validation.as_factors(factors, "item_factors")
 
     # computed at every use, so that they follow factors that were changed in place
 
     @property
     def user_norms(self) -> Floats:
-        """Euclidean norms of the images' factors, 1e-10 in place of 0."""
-        return _norms(self.user_factors)
+        """Euclidean norms of the images' factors, 1e-10 in place of 0.
+
+        Infinite for an image whose factors are 0 but for the 1 of the bias: nothing is similar to
+        it.
+        """
+        return _norms(self.user_factors, self._has_bias)
 
     @property
     def item_norms(self) -> Floats:
-        """Euclidean norms of the labels' factors, 1e-10 in place of 0."""
-        return _norms(self.item_factors)
+        """Euclidean norms of the labels' factors, 1e-10 in place of 0.
+
+        Infinite for a label whose factors are 0 but for its bias: nothing is similar to it.
+        """
+        return _norms(self.item_factors, self._has_bias)
+
+    @property
+    def _has_bias(self) -> bool:
+        return bool(getattr(self, "use_bias", False))
 
     def _remember(self, matrix: csr_matrix, **learned: Any) -> None:
         """Set the fitted matrix and the attributes that go with it, all of them or none."""
@@ -171,6 +185,7 @@ class FactorRecommender(MatrixFactorizationBase):
         """
         check_is_fitted(self)
         n_images, n_labels = len(self.user_factors), len(self.item_factors)
+        _validation.check_same_columns(self.user_factors, self.item_factors)
         N = _validation.check_n(N)
         if recalculate_user and user_items is not None:
             # the image may be one the model has never seen
@@ -178,17 +193,19 @@ class FactorRecommender(MatrixFactorizationBase):
         userid = _validation.check_ids(userid, n_images, "userid", "images")
         n_rows = 1 if isinstance(userid, int) else len(userid)
         if items is not None:
-            if filter_items is not None and len(filter_items):
-                raise ValueError("give either items or filter_items, not both")
             items = _validation.check_item_list(items, n_labels, "items")
             # implicit would leave out only one of them for the images that have the label
             _validation.check_unique(items, "items")
-        if filter_items is not None and len(filter_items):
-            filter_items = _validation.check_item_list(filter_items, n_labels, "filter_items")
-        else:
-            filter_items = None
+        if filter_items is not None:
+            filter_items = _validation.check_item_list(
+                filter_items, n_labels, "filter_items", may_be_empty=True
+            )
+            if not len(filter_items):
+                filter_items = None
+            elif items is not None:
+                raise ValueError("give either items or filter_items, not both")
         if user_items is not None:
-            user_items = _validation.check_rows(user_items, n_rows, n_labels)
+            user_items = _validation.check_rows(user_items, n_rows, n_labels, model=self)
         elif filter_already_liked_items or recalculate_user:
             user_items = self._liked(userid)
         if n_rows == 0:
@@ -202,6 +219,77 @@ class FactorRecommender(MatrixFactorizationBase):
         if items is not None:
             return _single(ids, scores)
         return _padded(ids, scores, N)
+
+    def rank_items(
+        self,
+        userid: IdsLike,
+        user_items: MatrixLike | None,
+        selected_items: IdListLike,
+        recalculate_user: bool = False,
+    ) -> Ranking:
+        """Rank some labels for an image, or for each of several, as implicit does.
+
+        Deprecated there: `recommend` with ``items=selected_items`` and
+        ``filter_already_liked_items=False`` is the same, for labels that come once.
+
+        Parameters
+        ----------
+        userid : int or array-like of int of shape (n,)
+            Row numbers of images.
+        user_items : sparse matrix of shape (1 or n, n_labels) or None
+            The labels each image has; used with `recalculate_user` only.
+        selected_items : array-like of int
+            The labels to rank. One that comes twice is ranked twice.
+        recalculate_user : bool, default=False
+            Use factors computed from `user_items`.
+
+        Returns
+        -------
+        ids, scores : ndarray of int32, ndarray of float32, of shape (m,) or (n, m)
+            The best of the labels, min(10, len(selected_items)) of them.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model = model.fit(X, show_progress=False)
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", DeprecationWarning)
+        ...     ids, scores = model.rank_items(0, X[0], [4, 7, 9])
+        >>> sorted(ids.tolist())
+        [4, 7, 9]
+        """
+        warnings.warn(
+            "rank_items is deprecated. Use recommend with the 'items' parameter instead",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        check_is_fitted(self)
+        given = _validation.check_item_list(
+            selected_items, len(self.item_factors), "selected_items"
+        )
+        items, counts = np.unique(given, return_counts=True)
+        ids, scores = self.recommend(
+            userid,
+            user_items if recalculate_user else None,
+            N=len(items),
+            filter_already_liked_items=False,
+            recalculate_user=recalculate_user,
+            items=items,
+        )
+        width = min(RANKED, len(given))
+        # labels that came twice stand twice
+        places = np.array(
+            [
+                np.repeat(np.arange(len(items)), times)[:width]
+                for times in counts[np.searchsorted(items, np.atleast_2d(ids))]
+            ],
+            dtype=np.int64,
+        ).reshape(*ids.shape[:-1], width)
+        return np.take_along_axis(ids, places, -1), np.take_along_axis(scores, places, -1)
 
     def similar_items(
         self,
@@ -349,11 +437,16 @@ class FactorRecommender(MatrixFactorizationBase):
         **lists: IdListLike | None,
     ) -> Ranking:
         N = _validation.check_n(N)
-        lists = {
-            name: None if value is None else _validation.check_item_list(value, n, name)
-            for name, value in lists.items()
-        }
-        (filter_name, left_out), (_, kept) = lists.items()
+        what = "images" if "users" in lists else "labels"
+        (filter_name, left_out), (name, kept) = lists.items()
+        if left_out is not None:
+            left_out = _validation.check_item_list(
+                left_out, n, filter_name, what, may_be_empty=True
+            )
+            left_out = left_out if len(left_out) else None
+        if kept is not None:
+            kept = _validation.check_item_list(kept, n, name, what)
+        lists = {filter_name: left_out, name: kept}
         if left_out is not None and kept is not None:
             raise ValueError(f"give either {filter_name} or {filter_name[7:]}, not both")
         columns = min(N, n if kept is None else len(kept))
@@ -369,8 +462,13 @@ class FactorRecommender(MatrixFactorizationBase):
         return ids, scores
 
 
-def _norms(factors: Floats) -> Floats:
+def _norms(factors: Floats, has_bias: bool) -> Floats:
     norms: Floats = np.sqrt(np.einsum("ij,ij->i", factors, factors))
+    if has_bias:
+        # few have the norm of their bias by chance
+        only_bias = np.flatnonzero(norms == np.abs(factors[:, -1]))
+        only_bias = only_bias[~factors[only_bias, :-1].any(axis=1)]
+        norms[only_bias[factors[only_bias, -1] != 0]] = np.inf
     norms[norms == 0] = 1e-10
     return norms
 
@@ -413,7 +511,5 @@ def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: n
 
 
 def _limit_blas(n_rows: int, num_threads: int) -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread where the batches of top-k run in parallel already."""
-    if n_rows <= TOPK_BATCH or num_threads == 1:
-        return nullcontext()
-    return limit_blas()
+    """Keep BLAS to the threads of the model, to one where batches of top-k run in parallel."""
+    return limit_blas(num_threads if n_rows <= TOPK_BATCH else 1)

@@ -496,6 +496,22 @@ class Trainer:
         self.item_factors[:, :factors] = 0
         self.item_factors[:, factors] = np.log1p(counts)
 
+    def forget_unseen(self) -> None:
+        """Set the factors of labels and images without a pair to 0, all but their biases.
+
+        The bias of such a label is what it was as a negative, so that it ranks last. Without an
+        epoch the factors are those that a training starts from.
+        """
+        if not self.epochs:
+            return
+        unseen = count_labels(self.indices, self.shape[1]) == 0
+        self.item_factors[unseen, : self.settings.factors] = 0
+        self.user_factors[self.lengths == 0, : self.settings.factors] = 0
+
+    def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the factors of images and labels as they are, without the padding."""
+        return self.user_factors, self.item_factors[:, : self.settings.columns]
+
     def take_factors(self, dtype: DTypeLike) -> tuple[Floats, Floats]:
         """Give the factors away, contiguous and without the padding; training is over then."""
         users = self.user_factors.astype(dtype, copy=False)

@@ -145,8 +145,8 @@ class Trial:
         found = ranking_metrics(
             factors, self.known, self.hidden, METRIC, num_threads=self.num_threads
         )
-        self.scores[name] = found[METRIC]
-        return found[METRIC]
+        self.scores[name] = score = float(found[METRIC])
+        return score
 
 
 def hardness_of(matrix: csr_matrix, settings: Settings) -> float:

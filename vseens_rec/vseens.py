@@ -15,8 +15,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from . import _validation, persistence
-from ._native import effective_threads
+from . import _validation, frames, persistence
+from ._native import effective_threads, limit_blas
 from ._typing import (
     BinaryFile,
     EpochCallback,
@@ -215,7 +215,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     user_factors : ndarray of shape (n_images, factors + use_bias)
         Factors of the images.
     item_factors : ndarray of shape (n_labels, factors + use_bias)
-        Factors of the labels.
+        Factors of the labels. Those of a label without a pair in the training are 0 but for its
+        bias, which ranks it last, and those of an image without a label but for the 1 of the bias:
+        nothing is similar to them.
     history_ : dict of str to list of float
         One value an epoch: ``loss`` (mean of a positive), ``violations`` (share of positives
         whose negative scored within the margin of the hinge, or, with other losses, higher),
@@ -462,6 +464,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             the epoch from 0, its seconds, pairs whose positive scored above the negative (also
             those for which no violator was found), and pairs for which no negative was drawn that
             the image does not have (without `verify_negative_samples`: that is not the positive).
+            Meanwhile the model holds what was learned so far, so that it can be measured, asked and
+            saved (images' factors are those of the training, not yet folded in); afterwards it is
+            what it was until `fit` ends.
         user_items : sparse matrix or array-like of shape (n_images, n_labels)
             `X`, under implicit's name for it.
         checkpoint : vseens_rec.Checkpoint or None, default=None
@@ -510,21 +515,20 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         if show_progress is None:
             caller = sys._getframe(1).f_globals.get("__name__") or ""
             show_progress = caller.partition(".")[0] not in ("sklearn", "joblib")
-        if callback is not None and not callable(callback):
-            raise TypeError(
-                f"callback must be a function of epoch, seconds, correct and skipped, got "
-                f"{callback!r}"
-            )
+        _validation.check_callback(callback)
         if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
             raise TypeError(
                 f"checkpoint must be a vseens_rec.Checkpoint, got {checkpoint!r}: use "
                 "checkpoint=Checkpoint(path)"
             )
+        if checkpoint is not None:
+            checkpoint.check()
         _validation.check_parameters(self)
         before = dict(self.__dict__)
         try:
             matrix = _validation.check_user_items(self, X)
-            self._learn(matrix, bool(show_progress), callback, checkpoint)
+            with limit_blas(self.num_threads):
+                self._learn(matrix, bool(show_progress), callback, checkpoint)
         except BaseException:
             if self.user_factors is before.get("_user_factors"):
                 # nothing was learned: what checking X has set goes back as well
@@ -581,7 +585,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             trainer.train(
                 self.iterations,
                 show_progress,
-                callback,
+                None if callback is None else self._shown_to(callback, trainer, matrix, choice),
                 None if monitor is None else monitor.should_stop,
                 done,
                 None if resumable is None else resumable.write,
@@ -590,6 +594,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 monitor.restore(trainer)
             if choice.popularity:
                 trainer.keep_popularity()
+            trainer.forget_unseen()
             if self.fold_in_users:
                 sampler = trainer.sampler
                 if monitor is not None and settings.sampler == "popularity":
@@ -605,6 +610,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             raise
         except BaseException:
             if trainer.epochs > started and not trainer.has_exploded():
+                trainer.forget_unseen()
                 self._store(trainer, matrix, choice)
                 warnings.warn(
                     f"training stopped early: the model holds what {trainer.epochs - started} of "
@@ -805,6 +811,34 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             released=released,
         )
 
+    def _shown_to(
+        self, callback: EpochCallback, trainer: Trainer, matrix: csr_matrix, choice: Choice
+    ) -> EpochCallback:
+        """Make a callback that finds in the model what was learned so far."""
+
+        def call(epoch: int, elapsed: float, correct: int, skipped: int) -> None:
+            before = dict(self.__dict__)
+            users, items = trainer.factors()
+            self._remember(
+                matrix,
+                _user_factors=users.astype(self.dtype),
+                _item_factors=items.astype(self.dtype),
+                history_={name: list(values) for name, values in trainer.history.items()},
+                n_iter_=trainer.epochs,
+                trial_=choice._asdict(),
+            )
+            shown = [name for name, value in vars(self).items() if before.get(name) is not value]
+            try:
+                callback(epoch, elapsed, correct, skipped)
+            finally:
+                # what the callback itself has set stays
+                for name in shown:
+                    if name not in before:
+                        self.__dict__.pop(name, None)
+                self.__dict__.update({name: before[name] for name in shown if name in before})
+
+        return call
+
     def _store(self, trainer: Trainer, matrix: csr_matrix, choice: Choice) -> None:
         users, items = trainer.take_factors(np.dtype(self.dtype))
         self._remember(
@@ -956,7 +990,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 f"the images have {matrix.shape[1]} labels (columns), but the model has "
                 f"{len(self.item_factors)}"
             )
-        folded = self._folder().users(matrix, effective_threads(self.num_threads))
+        with limit_blas(self.num_threads):
+            folded = self._folder().users(matrix, effective_threads(self.num_threads))
         return folded.astype(self.item_factors.dtype, copy=False)
 
     def _folder(self) -> FoldIn:
@@ -1040,7 +1075,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         check_is_fitted(self)
         userid = _validation.check_ids(userid, np.iinfo(np.int32).max, "userid", "images")
         n_rows = 1 if isinstance(userid, int) else len(userid)
-        rows = _validation.check_rows(user_items, n_rows, len(self.item_factors))
+        rows = _validation.check_rows(user_items, n_rows, len(self.item_factors), model=self)
         factors = self._fold_in_rows(_validation.canonical(rows, "recalculate_user"))
         return factors[0] if isinstance(userid, int) else factors
 
@@ -1118,7 +1153,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             _validation.check_ids(userids, np.iinfo(np.int32).max, "userids", "images")
         )
         _validation.check_unique(ids, "userids")
-        rows = _validation.check_rows(user_items, len(ids), len(self.item_factors))
+        rows = _validation.check_rows(user_items, len(ids), len(self.item_factors), model=self)
         rows = _validation.canonical(rows, "partial_fit_users")
         folded = self._fold_in_rows(rows)
         without_labels = self._fold_in_rows(csr_matrix((1, len(self.item_factors))))
@@ -1169,7 +1204,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             with_columns(pattern, ids, rows), _item_factors=items, n_features_in_=len(items)
         )
         if grows:
-            self.__dict__.pop("feature_names_in_", None)
+            frames.forget_columns(self)
 
     def _labels_and_images(
         self, itemid: IdsLike, item_users: MatrixLike, name: str, argument: str = "itemid"
@@ -1186,14 +1221,15 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
     ) -> Floats:
         trials = self._history().get("trials")
-        folded = self._folder().items(
-            item_users,
-            ids,
-            padded(users),
-            known,
-            trials[-1] if trials else 1.0,
-            effective_threads(self.num_threads),
-        )
+        with limit_blas(self.num_threads):
+            folded = self._folder().items(
+                item_users,
+                ids,
+                padded(users),
+                known,
+                trials[-1] if trials else 1.0,
+                effective_threads(self.num_threads),
+            )
         return folded[:, : users.shape[1]].astype(self.item_factors.dtype)
 
     def save(self, file: PathLike | BinaryFile, *, fitted_matrix: bool = True) -> None:
