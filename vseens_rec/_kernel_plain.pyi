@@ -201,3 +201,31 @@ def loss_and_slopes(
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]: ...
 def pairs_drawn_together(candidates: int, shares_candidates: bool = False) -> int: ...
 def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...
+def best_of_one(
+    query: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    left_out: NDArray[np.int32] | None,
+    left_out_everywhere: NDArray[np.int32] | None,
+    cosine: bool,
+    mask: float,
+    lowest: float,
+    ids: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    n_threads: int,
+) -> bool: ...
+def best_of_many(
+    queries: NDArray[np.float32],
+    panels: NDArray[np.float32],
+    n: int,
+    norms: NDArray[np.float32] | None,
+    query_norms: NDArray[np.float32] | None,
+    indptr: NDArray[np.int64] | None,
+    left_out: NDArray[np.int32] | None,
+    left_out_everywhere: NDArray[np.int32] | None,
+    mask: float,
+    lowest: float,
+    ids: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    n_threads: int,
+) -> bool: ...
+def same_rows(padded: NDArray[np.float32], rows: NDArray[np.float32]) -> bool: ...

@@ -314,6 +314,8 @@ def check_ids(
 def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[np.int64]: ...
 def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[np.int64]:
     """Check one id or a sequence of them; return an int or an int64 array."""
+    if type(ids) is int and 0 <= ids < n:
+        return ids
     scalar = np.ndim(ids) == 0
     array = np.asarray(ids)
     if scalar and (isinstance(ids, (str, bytes)) or array.dtype.kind not in "iu"):
@@ -413,6 +415,9 @@ def check_rows(
     what: str = "labels",
 ) -> csr_matrix:
     """Check the rows that belong to the ids of a call, with `n_labels` columns of `what`."""
+    if n_rows == 1 and is_canonical_row(user_items, n_labels):
+        row: csr_matrix = user_items
+        return row
     if not issparse(user_items):
         user_items = np.asarray(user_items)
         if user_items.ndim != 2:
@@ -449,6 +454,28 @@ def check_rows(
         rows = rows.copy()
         rows.eliminate_zeros()
     return rows
+
+
+def is_canonical_row(row: Any, n_labels: int) -> bool:
+    """Tell whether one row is all that the checks of rows ask for, and canonical.
+
+    Few looks at its arrays do: a single request waits for them.
+    """
+    if not isinstance(row, csr_matrix) or row.shape != (1, n_labels):
+        return False
+    indptr, ids, values = row.indptr, row.indices, row.data
+    if indptr[0] != 0 or not len(ids) == len(values) == indptr[1] or ids.dtype != np.int32:
+        return False
+    if not len(ids):
+        return values.dtype.kind in "biuf"
+    return bool(
+        values.dtype.kind in "biuf"
+        and values.min() > 0
+        and values.max() < np.inf
+        and ids[0] >= 0
+        and ids[-1] < n_labels
+        and (ids[1:] > ids[:-1]).all()
+    )
 
 
 def check_item_list(items: IdListLike, n_labels: int, argument: str) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from ._typing import EpochCallback, Floats, IdsLike, MatrixLike
 from .checkpoints import Checkpoint
 from .sampling import count_labels
+from .updates import StoredPairs
 from .vseens import VSEens
 
 __all__ = ["BPR", "DNS", "WARP", "AoBPR", "NaiveRank", "OptAUC", "Popularity", "SampledSoftmax"]
@@ -334,7 +335,7 @@ class Popularity(VSEens):
             raise ValueError("Popularity counts once: leave checkpoint out, nothing goes on later")
         counts = count_labels(matrix.indices, matrix.shape[1])
         self._remember(
-            matrix,
+            StoredPairs.of(matrix),
             _user_factors=np.ones((matrix.shape[0], 1), dtype=self.dtype),
             _item_factors=counts.astype(self.dtype)[:, None],
         )
@@ -371,8 +372,8 @@ class Popularity(VSEens):
         [2.0, 1.0, 1.0]
         """
         super().partial_fit_users(userids, user_items)
-        if "_liked_indices" in self.__dict__:
-            counts = count_labels(self._liked_indices, len(self.item_factors))
+        if "_pairs" in self.__dict__:
+            counts = count_labels(self._pairs.arrays()[1], len(self.item_factors))
             self.item_factors = counts.astype(self.item_factors.dtype)[:, None]
 
     def _fold_in_rows(self, matrix: csr_matrix) -> Floats:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .readers import Annotations
-from .recommender import LOWEST
+from .serving import LOWEST
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -12,6 +12,7 @@ import numpy as np
 from . import archive
 from ._typing import BinaryFile, PathLike, RandomStateLike
 from .archive import Arrays, Header, MmapMode
+from .updates import StoredPairs
 
 if TYPE_CHECKING:
     from .vseens import VSEens
@@ -24,12 +25,12 @@ FLOATS = (np.float32, np.float64)
 INTEGERS = (np.int32, np.int64)
 # NumPy trusts these places of a random state's next number
 LAST_PLACES = {"pos": 624, "buffer_pos": 4}
-# where each array lives, and its dimensions and types
-ARRAYS: dict[str, tuple[str, int, tuple[type, ...]]] = {
-    "user_factors": ("_user_factors", 2, FLOATS),
-    "item_factors": ("_item_factors", 2, FLOATS),
-    "liked_indptr": ("_liked_indptr", 1, INTEGERS),
-    "liked_indices": ("_liked_indices", 1, INTEGERS),
+# dimensions and types of each array
+ARRAYS: dict[str, tuple[int, tuple[type, ...]]] = {
+    "user_factors": (2, FLOATS),
+    "item_factors": (2, FLOATS),
+    "liked_indptr": (1, INTEGERS),
+    "liked_indices": (1, INTEGERS),
 }
 VALUES: dict[str, type] = {
     "history_": dict,
@@ -42,14 +43,14 @@ VALUES: dict[str, type] = {
 def save(model: VSEens, file: PathLike | BinaryFile, *, fitted_matrix: bool = True) -> None:
     """Write the model to a path (as a whole or not at all) or to an open binary file."""
     state = vars(model)
-    arrays = {
-        name: np.asarray(state[attribute])
-        for name, (attribute, _, _) in ARRAYS.items()
-        if state.get(attribute) is not None and (fitted_matrix or not name.startswith("liked"))
-    }
+    learned = {"user_factors": model.user_factors, "item_factors": model.item_factors}
+    if fitted_matrix and "_pairs" in state:
+        learned["liked_indptr"], learned["liked_indices"] = model._pairs.arrays()
+    arrays = {name: np.asarray(array) for name, array in learned.items() if array is not None}
     # what could not be read again must not replace a file that can
     for name, array in arrays.items():
-        if array.ndim != ARRAYS[name][1] or array.dtype not in ARRAYS[name][2]:
+        ndim, types = ARRAYS[name]
+        if array.ndim != ndim or array.dtype not in types:
             raise ValueError(f"{name} of the model has shape {array.shape} and type {array.dtype}")
     _check_arrays(arrays, model, "the model")
     header = {
@@ -64,7 +65,6 @@ def save(model: VSEens, file: PathLike | BinaryFile, *, fitted_matrix: bool = Tr
 
 def load(cls: type[Model], file: PathLike | BinaryFile, mmap_mode: MmapMode = None) -> Model:
     """Read a model of the class from a path or an open binary file."""
-    kinds = {name: (ndim, types) for name, (_, ndim, types) in ARRAYS.items()}
 
     def check(header: Header) -> None:
         if header.get("format") != FORMAT:
@@ -80,7 +80,7 @@ def load(cls: type[Model], file: PathLike | BinaryFile, mmap_mode: MmapMode = No
                 f"not {cls.__name__}.load"
             )
 
-    header, arrays = archive.read(file, kinds, check, mmap_mode)
+    header, arrays = archive.read(file, ARRAYS, check, mmap_mode)
     try:
         return _build(cls, header, arrays)
     except (TypeError, AttributeError, OverflowError) as error:
@@ -102,9 +102,12 @@ def _build(cls: type[Model], header: Header, arrays: Arrays) -> Model:
             setattr(model, name, values[name])
     if not is_history(values.get("history_", {})):
         raise ValueError("history_ of the file holds more than lists of numbers")
-    for name, array in arrays.items():
-        setattr(model, ARRAYS[name][0], array)
     _check_arrays(arrays, model, "the file")
+    for name in ("user_factors", "item_factors"):
+        if name in arrays:
+            setattr(model, name, arrays[name])
+    if "liked_indptr" in arrays:
+        model._pairs = StoredPairs(arrays["liked_indptr"], arrays["liked_indices"])
     return model
 
 

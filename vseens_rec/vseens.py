@@ -4,7 +4,6 @@ import sys
 import warnings
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, overload
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
@@ -15,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, persistence
-from ._native import effective_threads
+from ._native import MIN_PAIRS_PER_THREAD, effective_threads
 from ._typing import (
     BinaryFile,
     EpochCallback,
@@ -29,20 +28,20 @@ from ._typing import (
 from .archive import MmapMode
 from .checkpoints import Checkpoint, Resumable
 from .early_stopping import EarlyStopping, validation_split
-from .fold_in import FoldIn
+from .fold_in import LEAST_STEPS, FoldIn
 from .metrics import held_out_metrics
 from .recommender import FactorRecommender
 from .sampling import count_labels, padded
 from .training import Settings, Trainer, last_group_size
-from .updates import grown, transposed, with_columns, with_rows
+from .updates import ArrayNotes, StoredPairs, grown, replaced, transposed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 # with fewer labels than that a random start ranks 1 to 2 % higher after many iterations
 SPECTRAL_FROM = 500
-# what fold-in needs of a model, made at its first use; not part of the model's own state
-_folders: "WeakKeyDictionary[VSEens, FoldIn]" = WeakKeyDictionary()
+# what fold-in needs of the labels' factors, made at its first use; copies of a model share it
+_folders: ArrayNotes[FoldIn] = ArrayNotes()
 
 
 class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, FactorRecommender):
@@ -708,18 +707,13 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     def _store(self, trainer: Trainer, matrix: csr_matrix) -> None:
         users, items = trainer.take_factors(np.dtype(self.dtype))
         self._remember(
-            matrix,
+            StoredPairs.of(matrix),
             _user_factors=users,
             _item_factors=items,
             history_=trainer.history,
             n_iter_=trainer.epochs,
         )
         self.__dict__.pop("best_iteration_", None)
-
-    def _remember(self, matrix: csr_matrix, **learned: Any) -> None:
-        super()._remember(matrix, **learned)
-        # popular labels may be others now
-        _folders.pop(self, None)
 
     def transform(self, X: MatrixLike) -> Floats:
         """Compute the factors of images from their labels, with the factors of labels fixed.
@@ -834,14 +828,12 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         >>> bool((factors == model.user_factors[[3, 5]]).all())
         True
         """
-        if (
-            "_liked_indptr" in self.__dict__
-            and matrix.shape[0] == len(self.user_factors)
-            and np.array_equal(matrix.indptr, self._liked_indptr)
-            and np.array_equal(matrix.indices, self._liked_indices)
-        ):
-            learned: Floats = self.user_factors[rows]
-            return learned
+        pairs: StoredPairs | None = self.__dict__.get("_pairs")
+        if pairs is not None and matrix.shape[0] == len(self.user_factors) == len(pairs):
+            indptr, indices = pairs.arrays()
+            if np.array_equal(matrix.indptr, indptr) and np.array_equal(matrix.indices, indices):
+                learned: Floats = self.user_factors[rows]
+                return learned
         return self._fold_in_rows(matrix[rows])
 
     @property
@@ -855,25 +847,36 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 f"the images have {matrix.shape[1]} labels (columns), but the model has "
                 f"{len(self.item_factors)}"
             )
-        folded = self._folder().users(matrix, effective_threads(self.num_threads))
+        threads = 1
+        if (
+            self.num_threads < 0
+            or matrix.nnz + LEAST_STEPS * matrix.shape[0] > MIN_PAIRS_PER_THREAD
+        ):
+            threads = effective_threads(self.num_threads)
+        folded = self._folder().users(matrix, threads)
         return folded.astype(self.item_factors.dtype, copy=False)
 
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
         self._check_columns()
         settings = self._settings(len(self.item_factors))
-        folder = _folders.get(self)
-        if folder is None or not folder.agrees_with(settings, self.item_factors):
+        factors = self.item_factors
+        # what is popular follows from the pairs
+        pairs = self.__dict__.get("_pairs") if settings.sampler == "popularity" else None
+        group_size = last_group_size(settings, self._history())
+        folder = _folders.get(factors)
+        if folder is None or not folder.agrees_with(settings, factors, group_size, pairs):
             _validation.check_parameters(self)
             _validation.check_combination(settings)
             folder = FoldIn(
                 settings,
-                padded(self.item_factors, copy=True),
-                settings.make_sampler(len(self.item_factors), self._label_counts),
-                last_group_size(settings, self._history()),
+                padded(factors, copy=True),
+                settings.make_sampler(len(factors), self._label_counts),
+                group_size,
                 effective_threads(self.num_threads),
+                pairs,
             )
-            _folders[self] = folder
+            _folders.put(factors, folder)
         return folder
 
     def _history(self) -> History:
@@ -896,12 +899,12 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             )
 
     def _label_counts(self) -> NDArray[np.int64]:
-        if "_liked_indices" not in self.__dict__:
+        if "_pairs" not in self.__dict__:
             raise ValueError(
                 "sampler='popularity' needs to know how many images have each label, but this "
                 "model was saved without the fitted matrix: save it with fitted_matrix=True"
             )
-        counts = count_labels(self._liked_indices, len(self.item_factors))
+        counts = count_labels(self._pairs.arrays()[1], len(self.item_factors))
         # without any image all labels are as popular
         return counts if counts.any() else np.ones_like(counts)
 
@@ -1020,11 +1023,15 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         rows = _validation.check_rows(user_items, len(ids), len(self.item_factors))
         rows = _validation.canonical(rows, "partial_fit_users")
         folded = self._fold_in_rows(rows)
-        without_labels = self._fold_in_rows(csr_matrix((1, len(self.item_factors))))
-        users = grown(self.user_factors, int(ids.max(initial=-1)) + 1, without_labels)
-        users[ids] = folded
-        if "_liked_indptr" in self.__dict__:
-            self._remember(with_rows(self._pattern(), ids, rows), _user_factors=users)
+        users, n_rows = self.user_factors, int(ids.max(initial=-1)) + 1
+        if n_rows - len(users) > (ids >= len(users)).sum():
+            # images in between that are not given
+            users = grown(users, n_rows, self._fold_in_rows(csr_matrix((1, rows.shape[1]))))
+        users = replaced(users, ids, folded)
+        pairs: StoredPairs | None = self.__dict__.get("_pairs")
+        if pairs is not None:
+            self._check_pairs(pairs)
+            self._remember(pairs.with_rows(ids, rows), _user_factors=users)
         else:
             self.user_factors = users
 
@@ -1059,13 +1066,14 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         check_is_fitted(self)
         ids, rows = self._labels_and_images(itemids, item_users, "partial_fit_items", "itemids")
         _validation.check_unique(ids, "itemids")
-        pattern = self._pattern()
-        folded = self._fold_in_labels(ids, rows, self.user_factors, pattern)
-        items = grown(self.item_factors, int(ids.max(initial=-1)) + 1, 0)
-        items[ids] = folded
-        grows = len(items) > len(self.item_factors)
+        folded = self._fold_in_labels(ids, rows, self.user_factors, self._pattern())
+        n_labels = len(self.item_factors)
+        items = replaced(self.item_factors, ids, folded)
+        grows = len(items) > n_labels
         self._remember(
-            with_columns(pattern, ids, rows), _item_factors=items, n_features_in_=len(items)
+            self._pairs.with_columns(ids, rows, n_labels),
+            _item_factors=items,
+            n_features_in_=len(items),
         )
         if grows:
             self.__dict__.pop("feature_names_in_", None)

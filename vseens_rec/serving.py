@@ -1,0 +1,225 @@
+"""What scores highest for factors: one row or many, with what each leaves out."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+from implicit.cpu.topk import topk
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ._native import (
+    MIN_PAIRS_PER_THREAD,
+    Fork,
+    bounded_threads,
+    effective_threads,
+    kernel,
+    limit_blas,
+)
+from ._typing import Floats, Ranking
+
+# what is left out scores that; what does not score more than the second argument of a list is no
+# part of it: neither that, nor what no cosine can be, nor, with KEEP_ALL, anything
+LOWEST = -float(np.finfo(np.float32).max)
+NO_COSINE = -2.0
+KEEP_ALL = float("nan")
+# fewer queries are answered one by one: to lay the factors out for many takes longer
+FEW_QUERIES = 16
+# implicit's top-k works in batches of this size, and in parallel only if there are several
+TOPK_BATCH = 100
+# factors that one thread multiplies in the time that a second takes to start
+FACTORS_PER_THREAD = 256 * MIN_PAIRS_PER_THREAD
+
+
+class LeftOut(NamedTuple):
+    """Ids that each query leaves out; one query has no indptr."""
+
+    indptr: NDArray[np.integer[Any]] | None
+    ids: NDArray[np.integer[Any]]
+
+    @classmethod
+    def of(cls, rows: csr_matrix, queries: int | NDArray[np.int64]) -> LeftOut:
+        """Leave out what rows have stored, of one query or several."""
+        return cls(None if isinstance(queries, int) else rows.indptr, rows.indices)
+
+    def matrix(self, n_labels: int) -> csr_matrix:
+        """Return the ids as rows with ones for values."""
+        indptr = np.array([0, len(self.ids)]) if self.indptr is None else self.indptr
+        ones = np.ones(len(self.ids), np.float32)
+        return csr_matrix((ones, self.ids, indptr), (len(indptr) - 1, n_labels), copy=False)
+
+    def among(self, sorted_ids: NDArray[np.integer[Any]]) -> LeftOut:
+        """Number the ids by their places among some, and drop the others."""
+        places = np.searchsorted(sorted_ids, self.ids)
+        found = sorted_ids[np.minimum(places, len(sorted_ids) - 1)] == self.ids
+        if self.indptr is None:
+            return LeftOut(None, places[found])
+        return LeftOut(np.concatenate([[0], np.cumsum(found)])[self.indptr], places[found])
+
+
+def best(
+    queries: Floats,
+    factors: Floats,
+    N: int,
+    lowest: float,
+    left_out: LeftOut | None,
+    left_out_everywhere: NDArray[np.int64] | None,
+    num_threads: int,
+    *,
+    cosine: bool = False,
+) -> Ranking:
+    """Find the rows of factors with the highest products, or cosines, with one row or with many.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (k,) or (n, k)
+        One row, or many.
+    factors : ndarray of shape (m, k)
+        What they are multiplied with.
+    N : int
+        Length of the lists, which are filled up with -1 and -inf.
+    lowest : float
+        What scores so low, or lower, is no part of a list.
+    left_out : LeftOut or None
+        Ids that a query leaves out.
+    left_out_everywhere : ndarray of int or None
+        Ids that all leave out.
+    num_threads : int
+        Upper limit of the threads.
+    cosine : bool
+        Divide the products by the lengths of both rows.
+
+    Returns
+    -------
+    ids : ndarray of int32 of shape (N,) or (n, N)
+        Numbers of rows, the best first; of two that score the same the larger comes first.
+    scores : ndarray of float32 of the same shape
+        Products or cosines.
+    """
+    if num_threads < 0:
+        effective_threads(num_threads)
+    found = _best_by_kernel(
+        queries, factors, N, lowest, left_out, left_out_everywhere, num_threads, cosine
+    )
+    if found is not None:
+        return found
+    return _best_by_implicit(
+        queries, factors, N, lowest, left_out, left_out_everywhere, num_threads, cosine
+    )
+
+
+def _best_by_kernel(
+    queries: Floats,
+    factors: Floats,
+    N: int,
+    lowest: float,
+    left_out: LeftOut | None,
+    left_out_everywhere: NDArray[np.int64] | None,
+    num_threads: int,
+    cosine: bool,
+) -> Ranking | None:
+    """Find them in float32; None for other types, and where a product is no number."""
+    if not (_is_plain(queries) and _is_plain(factors) and factors.size):
+        return None
+    if queries.shape[-1] != factors.shape[1]:
+        return None
+    shape = (N,) if queries.ndim == 1 else (len(queries), N)
+    ids, scores = np.empty(shape, np.int32), np.empty(shape, np.float32)
+    indptr, own = (None, None) if left_out is None else left_out
+    own = None if own is None else _int32(own)
+    everywhere = None if left_out_everywhere is None else _int32(left_out_everywhere)
+    limits = (LOWEST, lowest)
+    many = queries.ndim == 2 and len(queries) >= FEW_QUERIES
+    n_queries = len(queries) if many else 1
+    threads = 1
+    if num_threads != 1 and n_queries * factors.size >= 2 * FACTORS_PER_THREAD:
+        threads = effective_threads(num_threads)
+    if many:
+        if indptr is not None:
+            indptr = indptr.astype(np.int64, copy=False)
+        done = kernel.best_of_many(
+            queries,
+            kernel.label_panels(factors),
+            len(factors),
+            norms_of(factors) if cosine else None,
+            norms_of(queries) if cosine else None,
+            indptr,
+            own,
+            everywhere,
+            *limits,
+            ids,
+            scores,
+            threads,
+        )
+        return (ids, scores) if done else None
+    if queries.ndim == 1:
+        done = kernel.best_of_one(
+            queries, factors, own, everywhere, cosine, *limits, ids, scores, threads
+        )
+        return (ids, scores) if done else None
+    for row, query in enumerate(queries):
+        of_row = own
+        if own is not None and indptr is not None:
+            of_row = own[indptr[row] : indptr[row + 1]]
+        done = kernel.best_of_one(
+            query, factors, of_row, everywhere, cosine, *limits, ids[row], scores[row], threads
+        )
+        if not done:
+            return None
+    return ids, scores
+
+
+def _best_by_implicit(
+    queries: Floats,
+    factors: Floats,
+    N: int,
+    lowest: float,
+    left_out: LeftOut | None,
+    left_out_everywhere: NDArray[np.int64] | None,
+    num_threads: int,
+    cosine: bool,
+) -> Ranking:
+    """Find them in the type of the factors, as implicit does."""
+    many = np.atleast_2d(queries)
+    one_batch = len(many) <= TOPK_BATCH or num_threads == 1
+    # which also finds out whether there are threads to lose
+    effective_threads(num_threads)
+    # batches run in parallel already, and what is left out has the lowest score of 64 bits, which
+    # is divided by norms as well
+    with nullcontext() if one_batch else limit_blas(), np.errstate(over="ignore"):
+        ids, scores = topk(
+            factors,
+            many,
+            min(N, len(factors)),
+            item_norms=norms_of(factors) if cosine else None,
+            filter_query_items=None if left_out is None else left_out.matrix(len(factors)),
+            filter_items=left_out_everywhere,
+            num_threads=1 if Fork.lost_threads else bounded_threads(num_threads),
+        )
+        if cosine:
+            scores /= norms_of(many)[:, None]
+        ids, scores = ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
+    nothing = scores <= lowest
+    ids[nothing], scores[nothing] = -1, -np.inf
+    widths = [(0, 0), (0, N - ids.shape[1])]
+    ids = np.pad(ids, widths, constant_values=-1)
+    scores = np.pad(scores, widths, constant_values=-np.inf)
+    return (ids[0], scores[0]) if queries.ndim == 1 else (ids, scores)
+
+
+def norms_of(factors: Floats) -> Floats:
+    """Return the lengths of rows, 1e-10 in place of 0."""
+    norms: Floats = np.sqrt(np.einsum("ij,ij->i", factors, factors))
+    norms[norms == 0] = 1e-10
+    return norms
+
+
+def _is_plain(factors: Floats) -> bool:
+    return factors.dtype == np.float32 and factors.flags.c_contiguous
+
+
+def _int32(ids: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    # all are below the number of labels
+    return np.ascontiguousarray(ids, dtype=np.int32)
