@@ -166,87 +166,50 @@ def best_of_one(
     return done
 
 
-def best_of_many(
-    const float[:, ::1] queries not None, const float[:, ::1] panels not None, int64_t n,
-    const float[::1] norms, const float[::1] query_norms, const int64_t[::1] indptr,
-    const int32_t[::1] left_out, const int32_t[::1] left_out_everywhere, float mask,
-    float lowest, int32_t[:, ::1] ids not None, float[:, ::1] scores not None, int n_threads
+def best_of_scores(
+    float[:, ::1] products not None, const float[::1] norms, const float[::1] query_norms,
+    const int64_t[::1] indptr, const int32_t[::1] left_out,
+    const int32_t[::1] left_out_everywhere, float mask, float lowest,
+    int32_t[:, ::1] ids not None, float[:, ::1] scores not None
 ):
-    """Find the same for many rows; return whether it is done.
+    """Find the highest of the products of each query; return whether it is done.
 
-    queries : IN (n_queries, k)
-    panels : IN, of label_panels(), for n rows
+    products : INOUT (n_queries, n)
     norms, query_norms : IN or None, what products are divided by
     indptr, left_out : IN or None, what is left out for each query
     ids, scores : OUT (n_queries, length)
     """
-    cdef int64_t n_queries = queries.shape[0], k = queries.shape[1], length = ids.shape[1]
-    cdef int64_t n_panels = panels.shape[0] // max(<int64_t> 1, k), width = n_panels * VR_PANEL
-    cdef int64_t together = users_together(n)
-    cdef int64_t n_blocks = (n_queries + together - 1) // together, block
-    cdef int64_t gathered = (together * k + 15) // 16 * 16
-    cdef int64_t heap_size = 2 * min(n, length)
-    cdef float[:, ::1] memory
+    cdef int64_t n_queries = products.shape[0], n = products.shape[1], length = ids.shape[1]
+    cdef int64_t row, i
     cdef float* own
-    cdef int failed = 0
-    if n == 0 or k == 0 or length == 0 or n_queries == 0 or scores.shape[1] != length:
+    cdef Scored* heap
+    cdef bint done = True
+    if n == 0 or length == 0 or scores.shape[1] != length:
         return False
-    n_threads = <int> max(1, min(<int64_t> n_threads, n_blocks))
-    memory = aligned_rows(
-        n_threads, (gathered + together * width + heap_size + 15) // 16 * 16)
-    with nogil, parallel(num_threads=n_threads):
-        for block in prange(n_blocks, schedule="dynamic", chunksize=1):
-            own = &memory[threadid(), 0]
-            failed += not best_of_block(
-                &queries[block * together, 0], min(together, n_queries - block * together), k,
-                &panels[0, 0], n_panels, n,
-                &norms[0] if norms is not None else NULL,
-                &query_norms[block * together] if query_norms is not None else NULL,
-                &indptr[block * together] if indptr is not None else NULL,
-                &left_out[0] if left_out is not None else NULL,
-                &left_out_everywhere[0] if left_out_everywhere is not None else NULL,
-                left_out_everywhere.shape[0] if left_out_everywhere is not None else 0,
-                mask, lowest, own, own + gathered, <Scored*> (own + gathered + together * width),
-                length, &ids[block * together, 0], &scores[block * together, 0],
+    heap = <Scored*> malloc(min(n, length) * sizeof(Scored))
+    if heap == NULL:
+        raise MemoryError("no memory to rank")
+    with nogil:
+        for row in range(n_queries):
+            own = &products[row, 0]
+            if norms is not None:
+                for i in range(n):
+                    own[i] /= norms[i]
+            done = are_numbers(own, n)
+            if left_out is not None and indptr[row + 1] > indptr[row]:
+                done = done and leave_out(
+                    own, n, &left_out[indptr[row]], indptr[row + 1] - indptr[row], mask)
+            if left_out_everywhere is not None and left_out_everywhere.shape[0]:
+                done = done and leave_out(
+                    own, n, &left_out_everywhere[0], left_out_everywhere.shape[0], mask)
+            if not done:
+                break
+            choose_highest(
+                own, n, query_norms[row] if query_norms is not None else <float> 1.0, lowest,
+                heap, length, &ids[row, 0], &scores[row, 0],
             )
-    return failed == 0
-
-
-cdef bint best_of_block(
-    const float* queries, int64_t n_queries, int64_t k, const float* panels, int64_t n_panels,
-    int64_t n, const float* norms, const float* query_norms, const int64_t* indptr,
-    const int32_t* left_out, const int32_t* left_out_everywhere, int64_t n_everywhere,
-    float mask, float lowest, float* gathered, float* products, Scored* heap, int64_t length,
-    int32_t* ids, float* scores
-) noexcept nogil:
-    cdef int64_t i, j, panel, width = n_panels * VR_PANEL
-    cdef float* row
-    memcpy(gathered, queries, n_queries * k * sizeof(float))
-    for panel in range(n_panels):
-        i = 0
-        while i < n_queries:
-            vr_score_panel(
-                gathered + i * k, k, panels + panel * k * VR_PANEL, k,
-                products + i * width + panel * VR_PANEL, width,
-            )
-            i += VR_USERS
-    for i in range(n_queries):
-        row = products + i * width
-        if norms != NULL:
-            for j in range(n):
-                row[j] /= norms[j]
-        if not are_numbers(row, n):
-            return False
-        if indptr != NULL and indptr[i + 1] > indptr[i]:
-            if not leave_out(row, n, left_out + indptr[i], indptr[i + 1] - indptr[i], mask):
-                return False
-        if n_everywhere and not leave_out(row, n, left_out_everywhere, n_everywhere, mask):
-            return False
-        choose_highest(
-            row, n, query_norms[i] if query_norms != NULL else <float> 1.0, lowest, heap, length,
-            ids + i * length, scores + i * length,
-        )
-    return True
+    free(heap)
+    return done
 
 
 def same_rows(const float[:, ::1] padded not None, const float[:, ::1] rows not None):

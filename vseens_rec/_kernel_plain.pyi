@@ -213,10 +213,8 @@ def best_of_one(
     scores: NDArray[np.float32],
     n_threads: int,
 ) -> bool: ...
-def best_of_many(
-    queries: NDArray[np.float32],
-    panels: NDArray[np.float32],
-    n: int,
+def best_of_scores(
+    products: NDArray[np.float32],
     norms: NDArray[np.float32] | None,
     query_norms: NDArray[np.float32] | None,
     indptr: NDArray[np.int64] | None,
@@ -226,6 +224,5 @@ def best_of_many(
     lowest: float,
     ids: NDArray[np.int32],
     scores: NDArray[np.float32],
-    n_threads: int,
 ) -> bool: ...
 def same_rows(padded: NDArray[np.float32], rows: NDArray[np.float32]) -> bool: ...
