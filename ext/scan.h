@@ -25,6 +25,8 @@ typedef float vr_loose __attribute__((vector_size(4 * VR_SCAN_WIDTH), may_alias,
 /* the first half of the tree for a block of rows: four sums of each are left */
 #if VR_SCAN_WIDTH == 8
 
+typedef float vr_float8 __attribute__((vector_size(32), may_alias));
+
 VR_INLINE vr_float4 vr_scan_quarters(vr_float8 low, vr_float8 high) {
     union {
         vr_float8 all;

@@ -33,7 +33,9 @@ def test_a_training_learns_what_it_did(found_and_stored, name):
     found, stored, kernel = found_and_stored
     one, other = found["settings"][name], stored["settings"][name]
     np.testing.assert_allclose(one["values"], other["values"], **CLOSE)
-    comparable = found["compiler"] == stored["compiler"] and kernel in json.loads(STORED.read_text())
+    comparable = found["compiler"] == stored["compiler"] and kernel in json.loads(
+        STORED.read_text()
+    )
     # where linear algebra of other libraries takes part, its bits are not ours
     if comparable and "spectral" not in name:
         assert one["bits"] == other["bits"]

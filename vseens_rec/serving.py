@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -25,8 +26,9 @@ from ._typing import Floats, Ranking
 LOWEST = -float(np.finfo(np.float32).max)
 NO_COSINE = -2.0
 KEEP_ALL = float("nan")
-# fewer queries are answered one by one: to lay the factors out for many takes longer
-FEW_QUERIES = 16
+# queries that are multiplied at once, if there are no more scores than that
+MOST_TOGETHER = 64
+SCORES_TOGETHER = 1 << 23
 # implicit's top-k works in batches of this size, and in parallel only if there are several
 TOPK_BATCH = 100
 # factors that one thread multiplies in the time that a second takes to start
@@ -131,44 +133,44 @@ def _best_by_kernel(
     own = None if own is None else _int32(own)
     everywhere = None if left_out_everywhere is None else _int32(left_out_everywhere)
     limits = (LOWEST, lowest)
-    many = queries.ndim == 2 and len(queries) >= FEW_QUERIES
-    n_queries = len(queries) if many else 1
+    n_queries = len(queries) if queries.ndim == 2 else 1
     threads = 1
     if num_threads != 1 and n_queries * factors.size >= 2 * FACTORS_PER_THREAD:
         threads = effective_threads(num_threads)
-    if many:
-        if indptr is not None:
-            indptr = indptr.astype(np.int64, copy=False)
-        done = kernel.best_of_many(
-            queries,
-            kernel.label_panels(factors),
-            len(factors),
-            norms_of(factors) if cosine else None,
-            norms_of(queries) if cosine else None,
-            indptr,
-            own,
-            everywhere,
-            *limits,
-            ids,
-            scores,
-            threads,
-        )
-        return (ids, scores) if done else None
     if queries.ndim == 1:
         done = kernel.best_of_one(
             queries, factors, own, everywhere, cosine, *limits, ids, scores, threads
         )
         return (ids, scores) if done else None
-    for row, query in enumerate(queries):
-        of_row = own
-        if own is not None and indptr is not None:
-            of_row = own[indptr[row] : indptr[row + 1]]
-        done = kernel.best_of_one(
-            query, factors, of_row, everywhere, cosine, *limits, ids[row], scores[row], threads
+    ends = None if indptr is None else indptr.astype(np.int64, copy=False)
+    norms = norms_of(factors) if cosine else None
+    query_norms = norms_of(queries) if cosine else None
+    together = max(1, min(MOST_TOGETHER, SCORES_TOGETHER // len(factors)))
+
+    def answer(start: int) -> bool:
+        block = slice(start, start + together)
+        with np.errstate(over="ignore", invalid="ignore"):
+            products: NDArray[np.float32] = np.matmul(queries[block], factors.T)
+        return kernel.best_of_scores(
+            products,
+            norms,
+            None if query_norms is None else query_norms[block],
+            None if ends is None else ends[start : start + len(products) + 1],
+            own,
+            everywhere,
+            *limits,
+            ids[block],
+            scores[block],
         )
-        if not done:
-            return None
-    return ids, scores
+
+    starts = range(0, n_queries, together)
+    if threads == 1:
+        done = all(map(answer, starts))
+    else:
+        # the blocks run in parallel, each on one thread
+        with limit_blas(), ThreadPoolExecutor(threads) as pool:
+            done = all(pool.map(answer, starts))
+    return (ids, scores) if done else None
 
 
 def _best_by_implicit(
@@ -182,7 +184,11 @@ def _best_by_implicit(
     cosine: bool,
 ) -> Ranking:
     """Find them in the type of the factors, as implicit does."""
-    many = np.atleast_2d(queries)
+    dtype = np.result_type(queries, factors)
+    many, factors = (
+        np.atleast_2d(queries).astype(dtype, copy=False),
+        factors.astype(dtype, copy=False),
+    )
     one_batch = len(many) <= TOPK_BATCH or num_threads == 1
     # which also finds out whether there are threads to lose
     effective_threads(num_threads)

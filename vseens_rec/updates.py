@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -222,14 +223,39 @@ def grown(factors: Floats, n_rows: int, new_row: ArrayLike) -> Floats:
     return room[:n_rows]
 
 
-def replaced(factors: Floats, numbers: NDArray[np.integer[Any]], rows: Floats) -> Floats:
+def replaced(
+    factors: Floats, numbers: NDArray[np.integer[Any]], rows: Floats, *, in_place: bool = False
+) -> Floats:
     """Put rows in the place of others or behind them; rows that nobody gave are zero.
 
-    The array that is passed does not change, except for the room behind it.
+    The array that is passed changes only `in_place`.
     """
     n_old = len(factors)
     result = grown(factors, int(numbers.max(initial=-1)) + 1, 0)
-    if result is factors or numbers.min() < n_old:
+    if not in_place and numbers.min(initial=n_old) < n_old:
         result = result.copy()
     result[numbers] = rows
     return result
+
+
+def is_unshared(owner: dict[str, Any], name: str) -> bool:
+    """Tell whether nothing but this dictionary holds an array and what it is a view of.
+
+    Neither another model, a copy of this one, nor a user then sees what is written to it.
+    """
+    array = owner[name]
+    if type(array) is not np.ndarray or not array.flags.writeable:
+        return False
+    del array
+    if sys.getrefcount(owner[name]) > _ALONE:
+        return False
+    base = owner[name].base
+    if base is None:
+        return True
+    unshared = type(base) is np.ndarray and base.base is None
+    del base
+    return unshared and sys.getrefcount(owner[name].base) <= _ALONE
+
+
+_example = {"array": np.empty(1)}
+_ALONE = sys.getrefcount(_example["array"])

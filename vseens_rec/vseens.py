@@ -33,7 +33,7 @@ from .metrics import held_out_metrics
 from .recommender import FactorRecommender
 from .sampling import count_labels, padded
 from .training import Settings, Trainer, last_group_size
-from .updates import ArrayNotes, StoredPairs, grown, replaced, transposed
+from .updates import ArrayNotes, StoredPairs, grown, is_unshared, replaced, transposed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -1023,14 +1023,17 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         rows = _validation.check_rows(user_items, len(ids), len(self.item_factors))
         rows = _validation.canonical(rows, "partial_fit_users")
         folded = self._fold_in_rows(rows)
+        # new images are written behind the others, and others copied where somebody has them
+        in_place = is_unshared(self.__dict__, "_user_factors")
         users, n_rows = self.user_factors, int(ids.max(initial=-1)) + 1
         if n_rows - len(users) > (ids >= len(users)).sum():
             # images in between that are not given
             users = grown(users, n_rows, self._fold_in_rows(csr_matrix((1, rows.shape[1]))))
-        users = replaced(users, ids, folded)
         pairs: StoredPairs | None = self.__dict__.get("_pairs")
         if pairs is not None:
             self._check_pairs(pairs)
+        users = replaced(users, ids, folded, in_place=in_place)
+        if pairs is not None:
             self._remember(pairs.with_rows(ids, rows), _user_factors=users)
         else:
             self.user_factors = users
