@@ -144,8 +144,9 @@ def best_of_one(
             norms = products + n
             vr_scan_and_norms(&query[0], &query[0], 1, k, &own_product, &own_norm)
         if n_threads > 1:
+            # a thread that another process keeps waiting leaves its part to the others
             for start in prange(
-                0, n, ROWS_SCANNED, num_threads=n_threads, schedule="static"
+                0, n, ROWS_SCANNED, num_threads=n_threads, schedule="dynamic", chunksize=1
             ):
                 scan_rows(
                     &query[0], &factors[start, 0], min(<int64_t> ROWS_SCANNED, n - start), k,

@@ -339,6 +339,8 @@ def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[n
 
 def check_unique(ids: np.ndarray, argument: str) -> None:
     """Check that no id comes twice."""
+    if len(ids) < 2:
+        return
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
         raise ValueError(f"{argument} has {int(values[counts > 1][0])} more than once")
@@ -454,6 +456,21 @@ def check_rows(
         rows = rows.copy()
         rows.eliminate_zeros()
     return rows
+
+
+def check_canonical_rows(
+    rows: Any,
+    n_rows: int,
+    n_labels: int,
+    name: str,
+    argument: str = "user_items",
+    what: str = "labels",
+) -> csr_matrix:
+    """Check rows as `check_rows` does, and that none of their values is negative."""
+    if n_rows == 1 and is_canonical_row(rows, n_labels):
+        row: csr_matrix = rows
+        return row
+    return canonical(check_rows(rows, n_rows, n_labels, argument, what), name)
 
 
 def is_canonical_row(row: Any, n_labels: int) -> bool:

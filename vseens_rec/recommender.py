@@ -338,13 +338,13 @@ class FactorRecommender(MatrixFactorizationBase):
     ) -> Ranking:
         N = _validation.check_n(N)
         n = len(factors)
-        checked = {
-            name: None if value is None else _validation.check_item_list(value, n, name)
-            for name, value in lists.items()
-        }
-        (filter_name, left_out), (_, kept) = checked.items()
-        if left_out is not None and kept is not None:
-            raise ValueError(f"give either {filter_name} or {filter_name[7:]}, not both")
+        (filter_name, left_out), (kept_name, kept) = lists.items()
+        if left_out is not None:
+            left_out = _validation.check_item_list(left_out, n, filter_name)
+        if kept is not None:
+            kept = _validation.check_item_list(kept, n, kept_name)
+            if left_out is not None:
+                raise ValueError(f"give either {filter_name} or {kept_name}, not both")
         columns = min(N, n if kept is None else len(kept))
         compared_with = factors if kept is None else factors[kept]
         if not isinstance(own, int) and not len(own):

@@ -939,11 +939,12 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         >>> factors.shape, bool((factors == model.transform(X[25])[0]).all())
         ((9,), True)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         userid = _validation.check_ids(userid, np.iinfo(np.int32).max, "userid", "images")
         n_rows = 1 if isinstance(userid, int) else len(userid)
-        rows = _validation.check_rows(user_items, n_rows, len(self.item_factors))
-        factors = self._fold_in_rows(_validation.canonical(rows, "recalculate_user"))
+        n_labels = len(self.item_factors)
+        rows = _validation.check_canonical_rows(user_items, n_rows, n_labels, "recalculate_user")
+        factors = self._fold_in_rows(rows)
         return factors[0] if isinstance(userid, int) else factors
 
     def recalculate_item(self, itemid: IdsLike, item_users: MatrixLike) -> Floats:
@@ -990,6 +991,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
         """Set the factors of images, new ones or such whose labels changed, by fold-in.
 
+        A call costs what its images do; now and then one copies the model's arrays to where there
+        is room for more. Neither a copy of the model nor an array that was taken from it changes.
+
         Parameters
         ----------
         userids : int or array-like of int of shape (n,)
@@ -1015,20 +1019,20 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         >>> model.user_factors.shape
         (1883, 9)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         ids = np.atleast_1d(
             _validation.check_ids(userids, np.iinfo(np.int32).max, "userids", "images")
         )
         _validation.check_unique(ids, "userids")
-        rows = _validation.check_rows(user_items, len(ids), len(self.item_factors))
-        rows = _validation.canonical(rows, "partial_fit_users")
+        n_labels = len(self.item_factors)
+        rows = _validation.check_canonical_rows(user_items, len(ids), n_labels, "partial_fit_users")
         folded = self._fold_in_rows(rows)
         # new images are written behind the others, and others copied where somebody has them
         in_place = is_unshared(self.__dict__, "_user_factors")
         users, n_rows = self.user_factors, int(ids.max(initial=-1)) + 1
         if n_rows - len(users) > (ids >= len(users)).sum():
             # images in between that are not given
-            users = grown(users, n_rows, self._fold_in_rows(csr_matrix((1, rows.shape[1]))))
+            users = grown(users, n_rows, self._fold_in_rows(csr_matrix((1, n_labels))))
         pairs: StoredPairs | None = self.__dict__.get("_pairs")
         if pairs is not None:
             self._check_pairs(pairs)
@@ -1087,10 +1091,10 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         ids = np.atleast_1d(
             _validation.check_ids(itemid, _validation.MAX_LABELS, argument, "labels")
         )
-        rows = _validation.check_rows(
-            item_users, len(ids), len(self.user_factors), "item_users", "images"
+        rows = _validation.check_canonical_rows(
+            item_users, len(ids), len(self.user_factors), name, "item_users", "images"
         )
-        return ids, _validation.canonical(rows, name)
+        return ids, rows
 
     def _fold_in_labels(
         self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
