@@ -17,11 +17,6 @@ cdef extern from "scan.h" nogil:
     )
 
 
-cdef enum:
-    # rows that a thread reads of those of one query
-    ROWS_SCANNED = 4096
-
-
 ctypedef struct Scored:
     float score
     int32_t id
@@ -112,7 +107,7 @@ cdef void scan_rows(
 def best_of_one(
     const float[::1] query not None, const float[:, ::1] factors not None,
     const int32_t[::1] left_out, const int32_t[::1] left_out_everywhere, bint cosine,
-    float mask, float lowest, int32_t[::1] ids not None, float[::1] scores not None, int n_threads
+    float mask, float lowest, int32_t[::1] ids not None, float[::1] scores not None
 ):
     """Find the rows of the highest products, or cosines, with one row; return whether it is done.
 
@@ -125,7 +120,7 @@ def best_of_one(
     lowest : what scores so low, or lower, is no part of the list
     ids, scores : OUT, lists of one length, the highest first, filled up with -1 and -inf
     """
-    cdef int64_t n = factors.shape[0], k = factors.shape[1], length = ids.shape[0], start
+    cdef int64_t n = factors.shape[0], k = factors.shape[1], length = ids.shape[0]
     cdef float* products
     cdef float* norms = NULL
     cdef Scored* heap
@@ -143,17 +138,7 @@ def best_of_one(
         if cosine:
             norms = products + n
             vr_scan_and_norms(&query[0], &query[0], 1, k, &own_product, &own_norm)
-        if n_threads > 1:
-            # a thread that another process keeps waiting leaves its part to the others
-            for start in prange(
-                0, n, ROWS_SCANNED, num_threads=n_threads, schedule="dynamic", chunksize=1
-            ):
-                scan_rows(
-                    &query[0], &factors[start, 0], min(<int64_t> ROWS_SCANNED, n - start), k,
-                    products + start, norms + start if cosine else NULL,
-                )
-        else:
-            scan_rows(&query[0], &factors[0, 0], n, k, products, norms)
+        scan_rows(&query[0], &factors[0, 0], n, k, products, norms)
         done = are_numbers(products, n)
         if left_out is not None and left_out.shape[0]:
             done = done and leave_out(products, n, &left_out[0], left_out.shape[0], mask)

@@ -211,7 +211,6 @@ def best_of_one(
     lowest: float,
     ids: NDArray[np.int32],
     scores: NDArray[np.float32],
-    n_threads: int,
 ) -> bool: ...
 def best_of_scores(
     products: NDArray[np.float32],

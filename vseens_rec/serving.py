@@ -133,15 +133,13 @@ def _best_by_kernel(
     own = None if own is None else _int32(own)
     everywhere = None if left_out_everywhere is None else _int32(left_out_everywhere)
     limits = (LOWEST, lowest)
-    n_queries = len(queries) if queries.ndim == 2 else 1
-    threads = 1
-    if num_threads != 1 and n_queries * factors.size >= 2 * FACTORS_PER_THREAD:
-        threads = effective_threads(num_threads)
     if queries.ndim == 1:
-        done = kernel.best_of_one(
-            queries, factors, own, everywhere, cosine, *limits, ids, scores, threads
-        )
+        # on one thread: to wake others takes as long, most of all where they are busy
+        done = kernel.best_of_one(queries, factors, own, everywhere, cosine, *limits, ids, scores)
         return (ids, scores) if done else None
+    threads = 1
+    if num_threads != 1 and len(queries) * factors.size >= 2 * FACTORS_PER_THREAD:
+        threads = effective_threads(num_threads)
     ends = None if indptr is None else indptr.astype(np.int64, copy=False)
     norms = norms_of(factors) if cosine else None
     query_norms = norms_of(queries) if cosine else None
@@ -163,7 +161,7 @@ def _best_by_kernel(
             scores[block],
         )
 
-    starts = range(0, n_queries, together)
+    starts = range(0, len(queries), together)
     if threads == 1:
         done = all(map(answer, starts))
     else:
