@@ -324,7 +324,9 @@ def test_a_failure_at_the_very_end_leaves_the_model(annotations, monkeypatch):
         def indices(self):
             raise MemoryError
 
-    monkeypatch.setattr(VSEens, "_store", lambda self, trainer, _: store(self, trainer, TooLarge()))
+    monkeypatch.setattr(
+        VSEens, "_store", lambda self, trainer, _, choice: store(self, trainer, TooLarge(), choice)
+    )
     with pytest.raises(MemoryError):
         fit(model, annotations[:, :50])
     assert vars(model) == before

@@ -10,7 +10,7 @@ from vseens_rec import BPR, DNS, WARP, Popularity, VSEens, fold_in
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 from vseens_rec.sampling import padded
-from vseens_rec.updates import grown, with_columns, with_rows
+from vseens_rec.updates import grown
 
 MODELS = {
     "adaptive": VSEens(factors=12, iterations=20),
@@ -245,7 +245,7 @@ def test_images_without_labels_do_not_change_the_steps_of_a_label(annotations):
     model, ids = fit(MODELS["adaptive"], annotations), np.arange(20)
     before = sizes_of_labels(model, annotations.T.tocsr(), ids)
     model.partial_fit_users([20_000], annotations[[0]])
-    columns = with_rows(annotations, np.array([20_000]), annotations[[0]]).T.tocsr()
+    columns = vstack([annotations, csr_matrix((19_600, 120)), annotations[[0]]]).T.tocsr()
     assert 0.85 < sizes_of_labels(model, columns, ids) / before < 1.15
 
 
@@ -445,14 +445,7 @@ def test_what_warm_start_refuses(fitted, annotations):
         model.fit(annotations, show_progress=False)
 
 
-def test_growing_patterns():
-    pattern = csr_matrix(np.array([[1, 0, 1], [0, 1, 0]], dtype=np.float32))
-    rows = csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], dtype=np.float32))
-    found = with_rows(pattern, np.array([3, 0]), rows)
-    assert found.toarray().tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]
-    found = with_columns(pattern, np.array([1, 4]), csr_matrix(np.array([[1, 0], [1, 1.0]])))
-    assert found.toarray().tolist() == [[1, 1, 1, 0, 1], [0, 0, 0, 0, 1]]
-    assert found.has_canonical_format
+def test_growing_factors():
     assert grown(np.ones((1, 2)), 3, [0, 2]).tolist() == [[1, 1], [0, 2], [0, 2]]
 
 

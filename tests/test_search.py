@@ -335,9 +335,9 @@ def test_early_stopping_never_trains_on_what_it_watches(annotations):
     seen = []
 
     class Watching(VSEens):
-        def _store(self, trainer, matrix):
+        def _store(self, trainer, matrix, choice):
             seen.append((trainer.indices.copy(), matrix.nnz))
-            super()._store(trainer, matrix)
+            super()._store(trainer, matrix, choice)
 
     model = Watching(
         factors=4, iterations=3, early_stopping=True, validation_fraction=0.5, random_state=0

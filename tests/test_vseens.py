@@ -371,10 +371,12 @@ def test_steps_that_go_with_the_loss():
     )
     assert steps(learning_rate=3.0) == (True, 3.0)
     assert steps(damped_steps=False) == (False, 0.08)
-    assert steps(selection="first", candidates=4) == (False, 0.08)
-    assert steps(loss="softmax", temperature=2.0) == (False, 0.08)
-    assert steps(loss="softmax", temperature=0.5) == (False, 0.04)
-    assert steps(share_candidates=True) == (False, 0.02)
+    assert steps(selection="first", candidates=4) == (True, 0.05)
+    assert steps(loss="softmax", temperature=2.0) == (True, 0.05)
+    assert steps(loss="softmax", temperature=0.5) == (True, 0.025)
+    assert steps(share_candidates=True) == (True, 0.05)
+    assert steps(loss="softmax", temperature=0.5, damped_steps=False) == (False, 0.04)
+    assert steps(share_candidates=True, damped_steps=False) == (False, 0.02)
     assert not steps(compat="released")[0]
     assert not VSEens.paper()._settings(n_labels=1000).damped_steps
 

@@ -203,3 +203,28 @@ def loss_and_slopes(
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]: ...
 def pairs_drawn_together(candidates: int, shares_candidates: bool = False) -> int: ...
 def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...
+def best_of_one(
+    query: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    left_out: NDArray[np.int32] | None,
+    left_out_everywhere: NDArray[np.int32] | None,
+    cosine: bool,
+    has_bias: bool,
+    mask: float,
+    lowest: float,
+    ids: NDArray[np.int32],
+    scores: NDArray[np.float32],
+) -> bool: ...
+def best_of_scores(
+    products: NDArray[np.float32],
+    norms: NDArray[np.float32] | None,
+    query_norms: NDArray[np.float32] | None,
+    indptr: NDArray[np.int64] | None,
+    left_out: NDArray[np.int32] | None,
+    left_out_everywhere: NDArray[np.int32] | None,
+    mask: float,
+    lowest: float,
+    ids: NDArray[np.int32],
+    scores: NDArray[np.float32],
+) -> bool: ...
+def same_rows(padded: NDArray[np.float32], rows: NDArray[np.float32]) -> bool: ...

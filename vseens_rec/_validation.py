@@ -364,6 +364,8 @@ def check_ids(
 def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[np.int64]: ...
 def check_ids(ids: IdsLike, n: int, argument: str, what: str) -> int | NDArray[np.int64]:
     """Check one id or a sequence of them; return an int or an int64 array."""
+    if type(ids) is int and 0 <= ids < n:
+        return ids
     array = _as_ids(ids)
     scalar = array.ndim == 0
     if scalar and (isinstance(ids, (str, bytes)) or array.dtype.kind not in "iu"):
@@ -420,6 +422,8 @@ def _remedy_for_ids(ids: Any, array: NDArray[Any]) -> str:
 
 def check_unique(ids: np.ndarray, argument: str) -> None:
     """Check that no id comes twice."""
+    if len(ids) < 2:
+        return
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
         raise ValueError(f"{argument} has {int(values[counts > 1][0])} more than once")
@@ -546,6 +550,9 @@ def check_rows(
 
     The columns of a frame are compared with those that `model` was fitted on.
     """
+    if n_rows == 1 and is_canonical_row(user_items, n_labels):
+        row: csr_matrix = user_items
+        return row
     given, user_items = user_items, as_rows(user_items)
     if model is not None:
         frames.check_columns(model, user_items, argument)
@@ -584,6 +591,44 @@ def check_rows(
         rows = rows.copy()
         rows.eliminate_zeros()
     return rows
+
+
+def check_canonical_rows(
+    rows: Any,
+    n_rows: int,
+    n_labels: int,
+    name: str,
+    argument: str = "user_items",
+    what: str = "labels",
+    model: BaseEstimator | None = None,
+) -> csr_matrix:
+    """Check rows as `check_rows` does, and that none of their values is negative."""
+    if n_rows == 1 and is_canonical_row(rows, n_labels):
+        row: csr_matrix = rows
+        return row
+    return canonical(check_rows(rows, n_rows, n_labels, argument, what, model), name)
+
+
+def is_canonical_row(row: Any, n_labels: int) -> bool:
+    """Tell whether one row is all that the checks of rows ask for, and canonical.
+
+    Few looks at its arrays do: a single request waits for them.
+    """
+    if not isinstance(row, csr_matrix) or row.shape != (1, n_labels):
+        return False
+    indptr, ids, values = row.indptr, row.indices, row.data
+    if indptr[0] != 0 or not len(ids) == len(values) == indptr[1] or ids.dtype != np.int32:
+        return False
+    if not len(ids):
+        return values.dtype.kind in "biuf"
+    return bool(
+        values.dtype.kind in "biuf"
+        and values.min() > 0
+        and values.max() < np.inf
+        and ids[0] >= 0
+        and ids[-1] < n_labels
+        and (ids[1:] > ids[:-1]).all()
+    )
 
 
 def _dense_rows(user_items: Any, argument: str) -> NDArray[Any]:

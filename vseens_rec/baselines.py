@@ -11,19 +11,20 @@ from scipy.sparse import csr_matrix
 from ._typing import EpochCallback, Floats, IdsLike, MatrixLike
 from .checkpoints import Checkpoint
 from .sampling import count_labels
+from .updates import StoredPairs
 from .vseens import VSEens
 
 __all__ = ["BPR", "DNS", "WARP", "AoBPR", "NaiveRank", "OptAUC", "Popularity", "SampledSoftmax"]
 
 
-# what the methods are known with
+# what the methods are known with, but for steps that are damped: the known ones explode where the
+# learning rate is a little too large
 TEXTBOOK: dict[str, Any] = {
     "factors": 100,
     "iterations": 100,
     "learning_rate": 0.1,
     "regularization": 0.03,
     "learning_rate_schedule": "constant",
-    "damped_steps": False,
     "user_learning_rate_multiplier": 1.0,
     "rank_scale": 0.1,
     "init": "random",
@@ -119,8 +120,8 @@ OF_SOFTMAX = ("temperature", "proposal_correction")
     sampler="uniform",
     selection="violator",
     loss="warp",
-    # undamped, steps weighted by up to 1 + ln(n_labels) explode; the penalty only acts on violators
-    defaults=TEXTBOOK | {"damped_steps": True, "regularization": 0.3},
+    # the penalty only acts on violators
+    defaults=TEXTBOOK | {"regularization": 0.3},
     without=(*OF_RANKS, *OF_SEVERAL, *OF_SOFTMAX, "popularity_exponent"),
 )
 class WARP(VSEens):
@@ -128,9 +129,9 @@ class WARP(VSEens):
 
     Uniform negatives are drawn until one scores within the margin of the positive; the number of
     trials estimates the positive's rank, and the step is weighted by ``L(rank)``. A preset of
-    `VSEens`: ``sampler="uniform", selection="violator", loss="warp"``. Steps are damped by default,
-    since ones weighted by ``L(rank)`` soon explode otherwise. Take it to compare with the WARP of
-    LightFM and others. A pair costs more draws as the model learns, which `max_trials` limits.
+    `VSEens`: ``sampler="uniform", selection="violator", loss="warp"``. Take it to compare with the
+    WARP of LightFM and others. A pair costs more draws as the model learns, which `max_trials`
+    limits.
 
     Examples
     --------
@@ -273,7 +274,7 @@ class NaiveRank(VSEens):
     loss="softmax",
     # small steps from a good start: more of them rank no higher, but with more factors they do
     defaults={"factors": 256, "iterations": 15, "regularization": 0.03, "init": "spectral"},
-    without=("group_size", "max_trials", "damped_steps"),
+    without=("group_size", "max_trials"),
 )
 class SampledSoftmax(VSEens):
     """Softmax over a positive and some sampled labels, by default ones that rank high.
@@ -334,7 +335,7 @@ class Popularity(VSEens):
             raise ValueError("Popularity counts once: leave checkpoint out, nothing goes on later")
         counts = count_labels(matrix.indices, matrix.shape[1])
         self._remember(
-            matrix,
+            StoredPairs.of(matrix),
             _user_factors=np.ones((matrix.shape[0], 1), dtype=self.dtype),
             _item_factors=counts.astype(self.dtype)[:, None],
         )
@@ -371,8 +372,8 @@ class Popularity(VSEens):
         [2.0, 1.0, 1.0]
         """
         super().partial_fit_users(userids, user_items)
-        if "_liked_indices" in self.__dict__:
-            counts = count_labels(self._liked_indices, len(self.item_factors))
+        if "_pairs" in self.__dict__:
+            counts = count_labels(self._pairs.arrays()[1], len(self.item_factors))
             self.item_factors = counts.astype(self.item_factors.dtype)[:, None]
 
     def _fold_in_rows(self, matrix: csr_matrix) -> Floats:

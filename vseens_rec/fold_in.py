@@ -51,6 +51,8 @@ class FoldIn:
         Negatives that the "group" selection keeps.
     num_threads : int
         Upper limit of the threads for the tables.
+    pairs : object
+        What the sampler's weights were counted from, where it has any.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class FoldIn:
         sampler: kernel.Sampler,
         group_size: int,
         num_threads: int,
+        pairs: object = None,
     ):
         self.settings = settings
+        self.pairs = pairs
         self.item_factors = item_factors
         self.sampler = sampler
         self.group_size = group_size
@@ -73,13 +77,17 @@ class FoldIn:
         self.learns = settings.learned_columns()
         sampler.refresh(item_factors, num_threads)
 
-    def agrees_with(self, settings: Settings, item_factors: Floats) -> bool:
+    def agrees_with(
+        self, settings: Settings, item_factors: Floats, group_size: int, pairs: object
+    ) -> bool:
         """Tell whether this was made for the same settings and factors (without padding)."""
         columns = settings.columns
         return (
             settings == self.settings
+            and group_size == self.group_size
+            and pairs is self.pairs
             and item_factors.shape == (len(self.item_factors), columns)
-            and np.array_equal(self.item_factors[:, :columns], item_factors)
+            and same_rows(self.item_factors, item_factors)
         )
 
     def items(
@@ -291,6 +299,13 @@ class FoldIn:
             out[start:stop] = block
             start = stop
         return out
+
+
+def same_rows(padded: NDArray[np.float32], rows: Floats) -> bool:
+    """Tell whether rows are those of padded ones."""
+    if rows.dtype == np.float32 and rows.flags.c_contiguous:
+        return kernel.same_rows(padded, rows)
+    return np.array_equal(padded[:, : rows.shape[1]], rows)
 
 
 class _Terms(NamedTuple):

@@ -14,8 +14,8 @@ from ._typing import BinaryFile, MatrixLike, PathLike
 from .archive import Header, MmapMode
 from .datasets import Annotations
 from .names import Names, Policy, from_json, list_of
-from .recommender import LOWEST
-from .updates import with_columns, with_rows
+from .serving import LOWEST
+from .updates import StoredPairs
 from .vseens import VSEens
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Sessions: TypeAlias = Iterable[Hashable] | Iterable[Iterable[Hashable]]
 # of the files, whose names are JSON in bytes
 VERSION = 1
 KINDS: archive.Kinds = {
-    **persistence.KINDS,
+    **persistence.ARRAYS,
     "image_ids": (1, (np.uint8,)),
     "labels": (1, (np.uint8,)),
 }
@@ -720,7 +720,8 @@ class NamedModel:
         rows = self._given_rows(known, ids, image, "known", self._labels, unknown)
         self.model.partial_fit_users(numbers, rows)
         if self._matrix is not None:
-            self._matrix = with_rows(self._matrix, numbers, csr_matrix(rows))
+            pairs = StoredPairs.of(self._matrix).with_rows(numbers, csr_matrix(rows))
+            self._matrix = _as_matrix(pairs, self._matrix.shape[1])
         self._images = grown
         self._register()
 
@@ -760,7 +761,9 @@ class NamedModel:
         rows = self._given_rows(images, ids, label, "images", self._images, unknown)
         self.model.partial_fit_items(numbers, rows)
         if self._matrix is not None:
-            self._matrix = with_columns(self._matrix, numbers, csr_matrix(rows))
+            n_labels = self._matrix.shape[1]
+            pairs = StoredPairs.of(self._matrix).with_columns(numbers, csr_matrix(rows), n_labels)
+            self._matrix = _as_matrix(pairs, max(n_labels, int(numbers.max(initial=-1)) + 1))
         self._labels = grown
         self._register()
 
@@ -1148,6 +1151,13 @@ def _rows(user_items: Any, kept: NDArray[np.bool_]) -> Any:
         return user_items.iloc[np.flatnonzero(kept)]
     rows = _validation.as_rows(user_items)
     return (rows.tocsr() if issparse(rows) else np.asarray(rows))[np.flatnonzero(kept)]
+
+
+def _as_matrix(pairs: StoredPairs, n_labels: int) -> csr_matrix:
+    """Make a matrix of stored pairs, with ones for values."""
+    indptr, indices = pairs.arrays()
+    ones = np.ones(len(indices), np.float32)
+    return csr_matrix((ones, indices, indptr), shape=(len(indptr) - 1, n_labels))
 
 
 def _annotations(given: Any) -> Annotations:

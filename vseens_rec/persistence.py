@@ -15,6 +15,7 @@ from . import archive, frames
 from ._typing import BinaryFile, PathLike, RandomStateLike
 from .archive import Arrays, Header, MmapMode
 from .trial import choice_from
+from .updates import StoredPairs
 
 if TYPE_CHECKING:
     from .vseens import VSEens
@@ -28,14 +29,13 @@ FLOATS = (np.float32, np.float64)
 INTEGERS = (np.int32, np.int64)
 # NumPy trusts these places of a random state's next number
 LAST_PLACES = {"pos": 624, "buffer_pos": 4}
-# where each array lives, and its dimensions and types
-ARRAYS: dict[str, tuple[str, int, tuple[type, ...]]] = {
-    "user_factors": ("_user_factors", 2, FLOATS),
-    "item_factors": ("_item_factors", 2, FLOATS),
-    "liked_indptr": ("_liked_indptr", 1, INTEGERS),
-    "liked_indices": ("_liked_indices", 1, INTEGERS),
+# dimensions and types of each array
+ARRAYS: dict[str, tuple[int, tuple[type, ...]]] = {
+    "user_factors": (2, FLOATS),
+    "item_factors": (2, FLOATS),
+    "liked_indptr": (1, INTEGERS),
+    "liked_indices": (1, INTEGERS),
 }
-KINDS = {name: (ndim, types) for name, (_, ndim, types) in ARRAYS.items()}
 VALUES: dict[str, type] = {
     "history_": dict,
     "n_iter_": int,
@@ -53,14 +53,14 @@ def save(model: VSEens, file: PathLike | BinaryFile, *, fitted_matrix: bool = Tr
 def described(model: VSEens, *, fitted_matrix: bool = True) -> tuple[Header, Arrays]:
     """Return what a file of the model holds."""
     state = vars(model)
-    arrays = {
-        name: np.asarray(state[attribute])
-        for name, (attribute, _, _) in ARRAYS.items()
-        if state.get(attribute) is not None and (fitted_matrix or not name.startswith("liked"))
-    }
+    learned = {"user_factors": model.user_factors, "item_factors": model.item_factors}
+    if fitted_matrix and "_pairs" in state:
+        learned["liked_indptr"], learned["liked_indices"] = model._pairs.arrays()
+    arrays = {name: np.asarray(array) for name, array in learned.items() if array is not None}
     # what could not be read again must not replace a file that can
     for name, array in arrays.items():
-        if array.ndim != ARRAYS[name][1] or array.dtype not in ARRAYS[name][2]:
+        ndim, types = ARRAYS[name]
+        if array.ndim != ndim or array.dtype not in types:
             raise ValueError(f"{name} of the model has shape {array.shape} and type {array.dtype}")
     _check_arrays(arrays, model, "the model")
     header = {
@@ -87,7 +87,7 @@ def load(cls: type[Model], file: PathLike | BinaryFile, mmap_mode: MmapMode = No
                 f"not {cls.__name__}.load"
             )
 
-    return restored(cls, *archive.read(file, KINDS, check, mmap_mode))
+    return restored(cls, *archive.read(file, ARRAYS, check, mmap_mode))
 
 
 def check_header(header: Header) -> None:
@@ -128,9 +128,12 @@ def _build(cls: type[Model], header: Header, arrays: Arrays) -> Model:
         choice_from(values.get("trial_", {}))
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"trial_ of the file is damaged: {error}") from error
-    for name, array in arrays.items():
-        setattr(model, ARRAYS[name][0], array)
     _check_arrays(arrays, model, "the file")
+    for name in ("user_factors", "item_factors"):
+        if name in arrays:
+            setattr(model, f"_{name}", arrays[name])
+    if "liked_indptr" in arrays:
+        model._pairs = StoredPairs(arrays["liked_indptr"], arrays["liked_indices"])
     _set_columns(model, names_from_json(header.get("columns")))
     return model
 

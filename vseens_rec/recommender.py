@@ -1,10 +1,7 @@
 """What a model recommends with its factors: implicit's interface, with checks of its input."""
 
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
@@ -13,18 +10,12 @@ from scipy.sparse import csr_matrix
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation
-from ._native import Fork, bounded_threads, effective_threads, limit_blas
 from ._typing import Floats, IdListLike, IdsLike, LearnedFactors, MatrixLike, Ranking
+from .serving import KEEP_ALL, LOWEST, NO_COSINE, LeftOut, best, norms_of
+from .updates import StoredPairs
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-# implicit's top-k works in batches of this size, and in parallel only if there are several
-TOPK_BATCH = 100
-# labels that its `rank_items` gives back
+# labels that implicit's `rank_items` gives back
 RANKED = 10
-# what it scores the labels that are left out
-LOWEST = -float(np.finfo(np.float32).max)
 
 
 class FactorRecommender(MatrixFactorizationBase):
@@ -63,7 +54,7 @@ class FactorRecommender(MatrixFactorizationBase):
         Infinite for an image whose factors are 0 but for the 1 of the bias: nothing is similar to
         it.
         """
-        return _norms(self.user_factors, self._has_bias)
+        return norms_of(self.user_factors, self._has_bias)
 
     @property
     def item_norms(self) -> Floats:
@@ -71,51 +62,56 @@ class FactorRecommender(MatrixFactorizationBase):
 
         Infinite for a label whose factors are 0 but for its bias: nothing is similar to it.
         """
-        return _norms(self.item_factors, self._has_bias)
+        return norms_of(self.item_factors, self._has_bias)
 
     @property
     def _has_bias(self) -> bool:
         return bool(getattr(self, "use_bias", False))
 
-    def _remember(self, matrix: csr_matrix, **learned: Any) -> None:
-        """Set the fitted matrix and the attributes that go with it, all of them or none."""
-        # copies: what the caller does to its matrix later does not reach the model
-        indptr, indices = matrix.indptr.copy(), matrix.indices.astype(np.int32)
-        self.__dict__.update(learned, _liked_indptr=indptr, _liked_indices=indices)
+    def _remember(self, pairs: StoredPairs, **learned: Any) -> None:
+        """Set the fitted pairs and the attributes that go with them, all of them or none."""
+        self.__dict__.update(learned, _pairs=pairs)
 
-    def _memory(self, remedy: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-        """Return indptr, indices and shape of the fitted matrix."""
-        if "_liked_indptr" not in self.__dict__:
+    def _stored_pairs(self, remedy: str) -> StoredPairs:
+        """Return the pairs that the model was fitted on."""
+        pairs: StoredPairs | None = self.__dict__.get("_pairs")
+        if pairs is None:
             raise ValueError(f"this model does not hold the matrix it was fitted on: {remedy}")
-        shape = (len(self._liked_indptr) - 1, len(self.item_factors))
-        return self._liked_indptr, self._liked_indices, shape
+        return pairs
 
     def _pattern(self) -> csr_matrix:
         """Return the fitted matrix with ones for values."""
-        indptr, indices, shape = self._memory(
+        pairs = self._stored_pairs(
             "fold-in of labels compares with it, so save it with fitted_matrix=True"
         )
-        if shape[0] != len(self.user_factors) or indices.max(initial=-1) >= shape[1]:
-            raise ValueError(
-                f"the factors of {len(self.user_factors)} images and {shape[1]} labels do not "
-                f"belong to the fitted matrix, which has {shape[0]} images and labels up to "
-                f"{indices.max(initial=-1)}: fit again, or use partial_fit_users and "
-                "partial_fit_items to change their numbers"
-            )
+        self._check_pairs(pairs)
+        indptr, indices = pairs.arrays()
+        shape = (len(pairs), len(self.item_factors))
         return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape, copy=False)
 
-    def _liked(self, userids: int | NDArray[np.int64]) -> csr_matrix:
-        """Return the rows of the fitted matrix, with ones for values."""
-        indptr, indices, shape = self._memory(
+    def _check_pairs(self, pairs: StoredPairs) -> None:
+        """Check that the factors have the numbers of rows of the fitted matrix."""
+        n_users, n_labels = len(self.user_factors), len(self.item_factors)
+        if n_users != len(pairs) or not pairs.fits(n_labels):
+            raise ValueError(
+                f"the factors of {n_users} images and {n_labels} labels do not belong to the "
+                f"fitted matrix, which has {len(pairs)} images and labels up to "
+                f"{pairs.arrays()[1].max(initial=-1)}: fit again, or use partial_fit_users and "
+                "partial_fit_items to change their numbers"
+            )
+
+    def _liked(self, userids: int | NDArray[np.int64]) -> LeftOut:
+        """Return the rows of the fitted matrix."""
+        pairs = self._stored_pairs(
             "pass user_items=X[userid], or recommend with filter_already_liked_items=False and "
             "recalculate_user=False"
         )
-        if np.ndim(userids) == 0:
-            row = indices[indptr[userids] : indptr[userids + 1]]
-            return csr_matrix((np.ones(len(row), np.float32), row, [0, len(row)]), (1, shape[1]))
-        # values do not matter; one byte each is the least scipy can hold
-        ones = np.ones(len(indices), dtype=np.int8)
-        return csr_matrix((ones, indices, indptr), shape, copy=False)[userids]
+        last = userids if isinstance(userids, int) else userids.max(initial=-1)
+        if last >= len(pairs) or not pairs.fits(len(self.item_factors)):
+            self._check_pairs(pairs)
+        if isinstance(userids, int):
+            return LeftOut(None, pairs.row(userids))
+        return LeftOut(*pairs.rows(userids))
 
     def recommend(
         self,
@@ -183,7 +179,7 @@ class FactorRecommender(MatrixFactorizationBase):
         >>> ids.shape
         (3,)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         n_images, n_labels = len(self.user_factors), len(self.item_factors)
         _validation.check_same_columns(self.user_factors, self.item_factors)
         N = _validation.check_n(N)
@@ -204,21 +200,34 @@ class FactorRecommender(MatrixFactorizationBase):
                 filter_items = None
             elif items is not None:
                 raise ValueError("give either items or filter_items, not both")
+        left_out = None
         if user_items is not None:
             user_items = _validation.check_rows(user_items, n_rows, n_labels, model=self)
+            left_out = LeftOut.of(user_items, userid)
         elif filter_already_liked_items or recalculate_user:
-            user_items = self._liked(userid)
+            left_out = self._liked(userid)
+        width = N if items is None else min(N, len(items))
         if n_rows == 0:
-            width = N if items is None else min(N, len(items))
             return np.empty((0, width), np.int32), np.empty((0, width), np.float32)
-        arguments = (filter_already_liked_items, filter_items, recalculate_user, items)
-        with _limit_blas(n_rows, self.num_threads):
-            ids, scores = super(FactorRecommender, self._on_its_threads()).recommend(
-                userid, user_items, min(N, n_labels), *arguments
+        if recalculate_user:
+            if user_items is None and left_out is not None:
+                user_items = left_out.matrix(n_labels)
+            users = self.recalculate_user(userid, user_items)
+        else:
+            users = self.user_factors[userid]
+        if not filter_already_liked_items:
+            left_out = None
+        if items is None:
+            return best(
+                users, self.item_factors, N, LOWEST, left_out, filter_items, self.num_threads
             )
-        if items is not None:
-            return _single(ids, scores)
-        return _padded(ids, scores, N)
+        items = np.sort(items)
+        if left_out is not None:
+            left_out = left_out.among(items)
+        places, scores = best(
+            users, self.item_factors[items], width, KEEP_ALL, left_out, None, self.num_threads
+        )
+        return items[places].astype(np.int32), scores
 
     def rank_items(
         self,
@@ -344,21 +353,14 @@ class FactorRecommender(MatrixFactorizationBase):
         >>> ids.shape, ids[:, 0].tolist()
         ((2, 3), [7, 9])
         """
-        check_is_fitted(self)
+        self._check_fitted()
         n_labels = len(self.item_factors)
         # a label that is computed anew may be one the model does not have
         most = _validation.MAX_LABELS if recalculate_item else n_labels
         itemid = _validation.check_ids(itemid, most, "itemid", "labels")
-        ids, scores = self._similar(
-            super(FactorRecommender, self._on_its_threads()).similar_items,
-            itemid,
-            N,
-            n_labels,
-            {"recalculate_item": recalculate_item, "item_users": item_users},
-            filter_items=filter_items,
-            items=items,
-        )
-        return ids, scores
+        factors = self.item_factors
+        query = self.recalculate_item(itemid, item_users) if recalculate_item else factors[itemid]
+        return self._similar(itemid, query, factors, N, filter_items=filter_items, items=items)
 
     def similar_users(
         self,
@@ -404,93 +406,65 @@ class FactorRecommender(MatrixFactorizationBase):
         >>> int(ids[0]), bool(abs(cosines[0] - 1) < 1e-5)
         (25, True)
         """
-        check_is_fitted(self)
-        userid = _validation.check_ids(userid, len(self.user_factors), "userid", "images")
+        self._check_fitted()
+        factors = self.user_factors
+        userid = _validation.check_ids(userid, len(factors), "userid", "images")
         return self._similar(
-            super(FactorRecommender, self._on_its_threads()).similar_users,
-            userid,
-            N,
-            len(self.user_factors),
-            {},
-            filter_users=filter_users,
-            users=users,
+            userid, factors[userid], factors, N, filter_users=filter_users, users=users
         )
 
-    def _on_its_threads(self) -> "Self":
-        """Return the model, or a copy that asks implicit for as many threads as there can be."""
-        # which also finds out whether there are threads to lose
-        effective_threads(self.num_threads)
-        threads = 1 if Fork.lost_threads else bounded_threads(self.num_threads)
-        if threads == self.num_threads:
-            return self
-        bounded = copy(self)
-        bounded.num_threads = threads
-        return bounded
+    def _check_fitted(self) -> None:
+        if self.user_factors is None or self.item_factors is None:
+            check_is_fitted(self)
 
     def _similar(
         self,
-        method: Callable[..., Ranking],
-        query: int | NDArray[np.int64],
+        own: int | NDArray[np.int64],
+        query: Floats,
+        factors: Floats,
         N: int,
-        n: int,
-        options: dict[str, Any],
         **lists: IdListLike | None,
     ) -> Ranking:
         N = _validation.check_n(N)
+        n = len(factors)
         what = "images" if "users" in lists else "labels"
-        (filter_name, left_out), (name, kept) = lists.items()
+        (filter_name, left_out), (kept_name, kept) = lists.items()
         if left_out is not None:
             left_out = _validation.check_item_list(
                 left_out, n, filter_name, what, may_be_empty=True
             )
             left_out = left_out if len(left_out) else None
         if kept is not None:
-            kept = _validation.check_item_list(kept, n, name, what)
-        lists = {filter_name: left_out, name: kept}
-        if left_out is not None and kept is not None:
-            raise ValueError(f"give either {filter_name} or {filter_name[7:]}, not both")
+            kept = _validation.check_item_list(kept, n, kept_name, what)
+            if left_out is not None:
+                raise ValueError(f"give either {filter_name} or {kept_name}, not both")
         columns = min(N, n if kept is None else len(kept))
-        # what is left out has a score of -max, which is divided by the norms as well
-        with _limit_blas(np.size(query), self.num_threads), np.errstate(over="ignore"):
-            ids, scores = method(query, N=columns, **options, **lists)
-        ids, scores = _padded(ids, scores, columns, lowest=-2.0)
-        own = np.atleast_1d(query)
-        compared = own < n if kept is None else np.isin(own, kept)
+        compared_with = factors if kept is None else factors[kept]
+        if not isinstance(own, int) and not len(own):
+            return np.empty((0, columns), np.int32), np.empty((0, columns), np.float32)
+        ids, scores = best(
+            query,
+            compared_with,
+            columns,
+            NO_COSINE,
+            None,
+            left_out,
+            self.num_threads,
+            cosine=True,
+            has_bias=self._has_bias,
+        )
+        if kept is not None:
+            ids = np.where(ids < 0, -1, kept[ids]).astype(np.int32)
+        if isinstance(own, int) and ids[0] == own and 0 != scores[0] < np.inf:
+            # as it nearly always is: nothing is to be moved
+            scores[0] = 1
+            return ids, scores
+        owners = np.atleast_1d(own)
+        compared = owners < n if kept is None else np.isin(owners, kept)
         if left_out is not None:
-            compared &= ~np.isin(own, left_out)
-        _put_first(ids, scores, own, compared)
+            compared &= ~np.isin(owners, left_out)
+        _put_first(ids, scores, owners, compared)
         return ids, scores
-
-
-def _norms(factors: Floats, has_bias: bool) -> Floats:
-    norms: Floats = np.sqrt(np.einsum("ij,ij->i", factors, factors))
-    if has_bias:
-        # few have the norm of their bias by chance
-        only_bias = np.flatnonzero(norms == np.abs(factors[:, -1]))
-        only_bias = only_bias[~factors[only_bias, :-1].any(axis=1)]
-        norms[only_bias[factors[only_bias, -1] != 0]] = np.inf
-    norms[norms == 0] = 1e-10
-    return norms
-
-
-def _single(ids: NDArray[Any], scores: NDArray[Any]) -> Ranking:
-    """Return ids and scores in 32 bits."""
-    # what is left out has the lowest score of 64 bits
-    with np.errstate(over="ignore"):
-        return ids.astype(np.int32, copy=False), scores.astype(np.float32, copy=False)
-
-
-def _padded(ids: NDArray[Any], scores: NDArray[Any], N: int, lowest: float = LOWEST) -> Ranking:
-    """Blank out what was left out, which scores `lowest` or less, and add columns up to N."""
-    ids, scores = _single(ids, scores)
-    filtered = scores <= lowest
-    ids[filtered], scores[filtered] = -1, -np.inf
-    missing = N - ids.shape[-1]
-    if missing > 0:
-        widths = [(0, 0)] * (ids.ndim - 1) + [(0, missing)]
-        ids = np.pad(ids, widths, constant_values=-1)
-        scores = np.pad(scores, widths, constant_values=-np.inf)
-    return ids, scores
 
 
 def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: np.ndarray) -> None:
@@ -508,8 +482,3 @@ def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: n
     keep[np.arange(len(rows)), left_out] = False
     rows[:] = np.column_stack([own.astype(rows.dtype), rows])[keep].reshape(rows.shape)
     values[:] = np.column_stack([first, values])[keep].reshape(values.shape)
-
-
-def _limit_blas(n_rows: int, num_threads: int) -> AbstractContextManager[Any]:
-    """Keep BLAS to the threads of the model, to one where batches of top-k run in parallel."""
-    return limit_blas(num_threads if n_rows <= TOPK_BATCH else 1)

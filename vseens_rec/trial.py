@@ -145,7 +145,8 @@ class Trial:
         found = ranking_metrics(
             factors, self.known, self.hidden, METRIC, num_threads=self.num_threads
         )
-        self.scores[name] = score = float(found[METRIC])
+        score = float(found[METRIC])
+        self.scores[name] = score
         return score
 
 
@@ -157,7 +158,8 @@ def hardness_of(matrix: csr_matrix, settings: Settings) -> float:
     lengths = np.diff(matrix.indptr).astype(np.float64)
     of_pairs = float((lengths**2).sum() / max(1.0, lengths.sum()))
     ranks = settings.rank_scale * matrix.shape[1] / settings.candidates
-    return min(1.0, ranks / max(1.0, of_pairs))
+    share: float = min(1.0, ranks / max(1.0, of_pairs))
+    return share
 
 
 def images_to_try(matrix: csr_matrix, seed: int) -> NDArray[np.int64]:

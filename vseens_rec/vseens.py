@@ -5,7 +5,6 @@ import warnings
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, overload
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
@@ -16,7 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, frames, persistence
-from ._native import effective_threads, limit_blas
+from ._native import MIN_PAIRS_PER_THREAD, effective_threads, limit_blas
 from ._typing import (
     BinaryFile,
     EpochCallback,
@@ -30,13 +29,13 @@ from ._typing import (
 from .archive import MmapMode
 from .checkpoints import Checkpoint, Resumable, stored_choice
 from .early_stopping import EarlyStopping, validation_split
-from .fold_in import FoldIn
+from .fold_in import LEAST_STEPS, FoldIn
 from .metrics import held_out_metrics
 from .recommender import FactorRecommender
 from .sampling import count_labels, padded
 from .training import Settings, Trainer, last_group_size
 from .trial import MOST_FACTORS, Choice, choose, hardness_of
-from .updates import grown, transposed, with_columns, with_rows
+from .updates import ArrayNotes, StoredPairs, grown, is_unshared, replaced, transposed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,8 +50,8 @@ PAIRS_OF_FULL_STEPS = 6.0
 # with less of the variance of scores after so many epochs, factors do not tell images apart
 SHARE_OF_COLLAPSE = 0.02
 EPOCHS_TO_JUDGE = 10
-# what fold-in needs of a model, made at its first use; not part of the model's own state
-_folders: "WeakKeyDictionary[VSEens, FoldIn]" = WeakKeyDictionary()
+# what fold-in needs of the labels' factors, made at its first use; copies of a model share it
+_folders: ArrayNotes[FoldIn] = ArrayNotes()
 
 
 class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, FactorRecommender):
@@ -68,12 +67,22 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     factors : int, default=128
         Number of latent factors.
     learning_rate : float or None, default=None
-        Step size of the labels, and of the images if multiplied. None: 0.2 where steps are damped
-        (see `damped_steps`), as by default. Where they are not, steps can overshoot until the
-        factors are infinite, and None is 0.08, times the `temperature` of ``"softmax"`` if that is
-        below 1, and a quarter of it with `share_candidates`.
-    regularization : float, default=0.04
-        L2 penalty of the three factor rows of a triplet.
+        Step size of the labels, and of the images if multiplied. None: 0.2 for steps on one
+        positive and one negative, 0.05 for those on several, both damped (see `damped_steps`).
+        Where steps are not damped, they can overshoot until the factors are infinite, and None is
+        0.08, a quarter of it with `share_candidates`. For ``"softmax"`` all of them are multiplied
+        by the `temperature` if that is below 1.
+    regularization : float or None, default=None
+        L2 penalty of the three factor rows of a triplet. None: 0.04, or what a trial finds better
+        for this matrix. In the trial a fifth of the labels of at most 2,000 images are hidden, a
+        few short trainings with at most 64 factors learn from the rest, and the hidden labels are
+        ranked. It takes a third of the penalty where that ranks 5 % higher, as it does for images
+        of many labels: the penalty counts once for every pair, so that it shrinks the factors of
+        long rows until little but the biases is left. It takes fewer candidates over more ranks
+        where that ranks 5 % higher, if `candidates` and `rank_scale` are open as well. Where
+        nothing ranks above popularity, the model ends as popularity, with a warning. `trial_` has
+        what was found. A number here leaves the trial out. So do fewer than 20 `iterations`, fewer
+        than 100 images of two labels or more, and a `positive_sampling` other than ``"pairs"``.
     iterations : int, default=50
         Number of epochs: each trains on as many positives as there are stored pairs.
     sampler : {"adaptive", "uniform", "popularity", "exact"}, default="adaptive"
@@ -106,7 +115,10 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         Labels drawn for a positive. None: for ``"hardest"`` and ``"group"`` as many as a fourth of
         ``n_labels ** 0.44``, rounded down, 2 at least (5 of 1,000 labels, 39 of 100,000), so that
         negatives are harder where there are more labels to choose from; for ``"softmax"`` as many
-        as half of that power, 2 at least (10 of 1,000 labels); else 1.
+        as half of that power, 2 at least (10 of 1,000 labels); else 1. Where `rank_scale` is None
+        too, ``"hardest"`` takes fewer for images of many labels, which have many more that are
+        true but not stored: so few that negatives come from behind as many ranks as the image of a
+        mean pair has labels.
     share_candidates : bool, default=False
         Draw one set of candidates for up to 16 positives of an image, which then take one step
         together. With many candidates (``"softmax"``) that costs a fraction.
@@ -139,15 +151,18 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         ``"linear"``: the step falls from `learning_rate` to 0 over the `iterations`, in a warm
         start over those of that call.
     damped_steps : bool or None, default=None
-        Shorten the steps that would carry the difference of two scores past where their loss is
-        least, so that a large `learning_rate` does no harm: the slope of the logistic loss is
-        divided by ``1 + c / 4``, where a step along a slope of 1 moves the difference by c, and a
-        step on the hinge ends at the margin. None: wherever a step has one positive and one
-        negative. It has no meaning for lists (``"softmax"``, ``"sgns"``, `share_candidates`,
-        several negatives at once, as ``"group"`` may have) nor for ``compat="released"``.
-    user_learning_rate_multiplier : float, default=8.0
+        Shorten the steps that would carry scores past where their loss is least, so that a large
+        `learning_rate` does no harm. On one positive and one negative: the slope of the logistic
+        loss is divided by ``1 + c / 4``, where a step along a slope of 1 moves the difference of
+        both scores by c, and a step on the hinge ends at the margin. On several (``"softmax"``,
+        ``"sgns"``, `share_candidates`, ``"group"``): slopes are divided by ``1 + k c``, where c
+        takes the squared lengths of the rows in place of their distances and k is the most that
+        the loss is curved, ``1 / (4 temperature ** 2)`` for ``"softmax"``, ``1 / (4 margin)`` for
+        the hinge, else 1/4. None: True, but for ``compat="released"``, which has no damping.
+    user_learning_rate_multiplier : float or None, default=None
         How many times larger the steps of the images are: an image has few positives, a label has
-        those of many images.
+        those of many images. None: 8 for images of up to 6 labels, and in inverse proportion to
+        their number for those of more, so that an epoch moves every image as far.
     regularization_user, regularization_positive, regularization_negative : float or None, \
             default=None
         L2 penalties of the image, the positive and the negatives; None: `regularization`.
@@ -221,9 +236,15 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     history_ : dict of str to list of float
         One value an epoch: ``loss`` (mean of a positive), ``violations`` (share of positives
         whose negative scored within the margin of the hinge, or, with other losses, higher),
-        ``trials`` (mean number of candidates drawn for a positive) and ``seconds``; with
+        ``trials`` (mean number of candidates drawn for a positive), ``factor_share`` (what part of
+        the variance of an image's scores comes from the factors, the rest being that of the biases;
+        `fit` warns where it is below 2 % in the end) and ``seconds``; with
         `early_stopping` also ``validation``, the measure it watches, and with
         ``group_size="auto"`` also ``group_size``, the number that was kept.
+    trial_ : dict
+        What counts and the trial of `regularization` chose: ``penalty`` and ``hardness``, as many
+        times as the usual penalty and the usual `candidates`; ``popularity``, whether that is all
+        there is; and ``scores``, the NDCG@10 of hidden labels by what was tried.
     n_iter_ : int
         Number of finished epochs, those before a warm start included.
     best_iteration_ : int
@@ -645,7 +666,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             warnings.warn(
                 f"the factors make up {shares[-1]:.1%} of the variance of an image's scores and "
                 "the biases the rest, so all images get nearly the same labels: a penalty of "
-                f"{penalty:g} is too large for this data. Lower regularization by a factor of 3 "
+                f"{penalty:g} is too large for these pairs. Lower regularization by a factor of 3 "
                 "to 10, or leave it out",
                 stacklevel=4,
             )
@@ -674,8 +695,15 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         self, matrix: csr_matrix, seed: int, threads: int, checkpoint: Checkpoint | None
     ) -> Choice:
         """Choose by a trial what the parameters leave open, if they do."""
+        if self.compat == "released":
+            return Choice()
         n_labels = matrix.shape[1]
         usual = self._settings(n_labels, Choice())
+        own = (
+            self.regularization_user, self.regularization_positive, self.regularization_negative
+        )  # fmt: skip
+        # a penalty that is given leaves nothing to try, and values say what is hidden is worth
+        is_open = self.regularization is None and None in own and self.positive_sampling == "pairs"
         hardness = None
         if (
             (usual.sampler, usual.selection) == ("adaptive", "hardest")
@@ -694,8 +722,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 init="spectral",
             ),
             matrix,
-            # a penalty that is given leaves nothing to try
-            self.iterations if self.regularization is None else 0,
+            self.iterations if is_open else 0,
             seed,
             threads,
             hardness=hardness,
@@ -815,12 +842,13 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         self, callback: EpochCallback, trainer: Trainer, matrix: csr_matrix, choice: Choice
     ) -> EpochCallback:
         """Make a callback that finds in the model what was learned so far."""
+        pairs = StoredPairs.of(matrix)
 
         def call(epoch: int, elapsed: float, correct: int, skipped: int) -> None:
             before = dict(self.__dict__)
             users, items = trainer.factors()
             self._remember(
-                matrix,
+                pairs,
                 _user_factors=users.astype(self.dtype),
                 _item_factors=items.astype(self.dtype),
                 history_={name: list(values) for name, values in trainer.history.items()},
@@ -842,7 +870,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     def _store(self, trainer: Trainer, matrix: csr_matrix, choice: Choice) -> None:
         users, items = trainer.take_factors(np.dtype(self.dtype))
         self._remember(
-            matrix,
+            StoredPairs.of(matrix),
             _user_factors=users,
             _item_factors=items,
             history_=trainer.history,
@@ -851,19 +879,14 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         )
         self.__dict__.pop("best_iteration_", None)
 
-    def _remember(self, matrix: csr_matrix, **learned: Any) -> None:
-        super()._remember(matrix, **learned)
-        # popular labels may be others now
-        _folders.pop(self, None)
-
     def transform(self, X: MatrixLike) -> Floats:
         """Compute the factors of images from their labels, with the factors of labels fixed.
 
         Runs the training's own steps on the labels of an image, for the image's factors alone:
-        about 96, in whole passes over its labels, of which there are 6 at least. They start on the
-        way from the mean of all labels' factors to that of the image's labels; how far along, and
-        the size of the steps, follow from the spread of the labels' factors. The result is the
-        mean after each pass of the later half.
+        about 96, in whole passes over its labels, of which there are 8 at least. The first is
+        Newton's step on the logistic loss, as it would be if negatives were normal around their
+        mean; the size of the others follows from the spread of the labels' factors, and is smaller
+        for images of more than 32 labels. The result is the mean after each pass of the later half.
         The random numbers are keyed by the labels of the image, so the result for an image depends
         on them and on nothing else: not on its row number, the other rows or the number of threads.
 
@@ -969,14 +992,12 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         >>> bool((factors == model.user_factors[[3, 5]]).all())
         True
         """
-        if (
-            "_liked_indptr" in self.__dict__
-            and matrix.shape[0] == len(self.user_factors)
-            and np.array_equal(matrix.indptr, self._liked_indptr)
-            and np.array_equal(matrix.indices, self._liked_indices)
-        ):
-            learned: Floats = self.user_factors[rows]
-            return learned
+        pairs: StoredPairs | None = self.__dict__.get("_pairs")
+        if pairs is not None and matrix.shape[0] == len(self.user_factors) == len(pairs):
+            indptr, indices = pairs.arrays()
+            if np.array_equal(matrix.indptr, indptr) and np.array_equal(matrix.indices, indices):
+                learned: Floats = self.user_factors[rows]
+                return learned
         return self._fold_in_rows(matrix[rows])
 
     @property
@@ -990,26 +1011,36 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
                 f"the images have {matrix.shape[1]} labels (columns), but the model has "
                 f"{len(self.item_factors)}"
             )
-        with limit_blas(self.num_threads):
-            folded = self._folder().users(matrix, effective_threads(self.num_threads))
+        threads = 1
+        if (
+            self.num_threads < 0
+            or matrix.nnz + LEAST_STEPS * matrix.shape[0] > MIN_PAIRS_PER_THREAD
+        ):
+            threads = effective_threads(self.num_threads)
+        folded = self._folder().users(matrix, threads)
         return folded.astype(self.item_factors.dtype, copy=False)
 
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
         self._check_columns()
         settings = self._settings(len(self.item_factors))
-        folder = _folders.get(self)
-        if folder is None or not folder.agrees_with(settings, self.item_factors):
+        factors = self.item_factors
+        # what is popular follows from the pairs
+        pairs = self.__dict__.get("_pairs") if settings.sampler == "popularity" else None
+        group_size = last_group_size(settings, self._history())
+        folder = _folders.get(factors)
+        if folder is None or not folder.agrees_with(settings, factors, group_size, pairs):
             _validation.check_parameters(self)
             _validation.check_combination(settings)
             folder = FoldIn(
                 settings,
-                padded(self.item_factors, copy=True),
-                settings.make_sampler(len(self.item_factors), self._label_counts),
-                last_group_size(settings, self._history()),
+                padded(factors, copy=True),
+                settings.make_sampler(len(factors), self._label_counts),
+                group_size,
                 effective_threads(self.num_threads),
+                pairs,
             )
-            _folders[self] = folder
+            _folders.put(factors, folder)
         return folder
 
     def _history(self) -> History:
@@ -1032,12 +1063,12 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             )
 
     def _label_counts(self) -> NDArray[np.int64]:
-        if "_liked_indices" not in self.__dict__:
+        if "_pairs" not in self.__dict__:
             raise ValueError(
                 "sampler='popularity' needs to know how many images have each label, but this "
                 "model was saved without the fitted matrix: save it with fitted_matrix=True"
             )
-        counts = count_labels(self._liked_indices, len(self.item_factors))
+        counts = count_labels(self._pairs.arrays()[1], len(self.item_factors))
         # without any image all labels are as popular
         return counts if counts.any() else np.ones_like(counts)
 
@@ -1072,11 +1103,14 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         >>> factors.shape, bool((factors == model.transform(X[25])[0]).all())
         ((9,), True)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         userid = _validation.check_ids(userid, np.iinfo(np.int32).max, "userid", "images")
         n_rows = 1 if isinstance(userid, int) else len(userid)
-        rows = _validation.check_rows(user_items, n_rows, len(self.item_factors), model=self)
-        factors = self._fold_in_rows(_validation.canonical(rows, "recalculate_user"))
+        n_labels = len(self.item_factors)
+        rows = _validation.check_canonical_rows(
+            user_items, n_rows, n_labels, "recalculate_user", model=self
+        )
+        factors = self._fold_in_rows(rows)
         return factors[0] if isinstance(userid, int) else factors
 
     def recalculate_item(self, itemid: IdsLike, item_users: MatrixLike) -> Floats:
@@ -1123,6 +1157,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
         """Set the factors of images, new ones or such whose labels changed, by fold-in.
 
+        A call costs what its images do; now and then one copies the model's arrays to where there
+        is room for more. Neither a copy of the model nor an array that was taken from it changes.
+
         Parameters
         ----------
         userids : int or array-like of int of shape (n,)
@@ -1148,19 +1185,28 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         >>> model.user_factors.shape
         (1883, 9)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         ids = np.atleast_1d(
             _validation.check_ids(userids, np.iinfo(np.int32).max, "userids", "images")
         )
         _validation.check_unique(ids, "userids")
-        rows = _validation.check_rows(user_items, len(ids), len(self.item_factors), model=self)
-        rows = _validation.canonical(rows, "partial_fit_users")
+        n_labels = len(self.item_factors)
+        rows = _validation.check_canonical_rows(
+            user_items, len(ids), n_labels, "partial_fit_users", model=self
+        )
         folded = self._fold_in_rows(rows)
-        without_labels = self._fold_in_rows(csr_matrix((1, len(self.item_factors))))
-        users = grown(self.user_factors, int(ids.max(initial=-1)) + 1, without_labels)
-        users[ids] = folded
-        if "_liked_indptr" in self.__dict__:
-            self._remember(with_rows(self._pattern(), ids, rows), _user_factors=users)
+        # new images are written behind the others, and others copied where somebody has them
+        in_place = is_unshared(self.__dict__, "_user_factors")
+        users, n_rows = self.user_factors, int(ids.max(initial=-1)) + 1
+        if n_rows - len(users) > (ids >= len(users)).sum():
+            # images in between that are not given
+            users = grown(users, n_rows, self._fold_in_rows(csr_matrix((1, n_labels))))
+        pairs: StoredPairs | None = self.__dict__.get("_pairs")
+        if pairs is not None:
+            self._check_pairs(pairs)
+        users = replaced(users, ids, folded, in_place=in_place)
+        if pairs is not None:
+            self._remember(pairs.with_rows(ids, rows), _user_factors=users)
         else:
             self.user_factors = users
 
@@ -1195,13 +1241,14 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         check_is_fitted(self)
         ids, rows = self._labels_and_images(itemids, item_users, "partial_fit_items", "itemids")
         _validation.check_unique(ids, "itemids")
-        pattern = self._pattern()
-        folded = self._fold_in_labels(ids, rows, self.user_factors, pattern)
-        items = grown(self.item_factors, int(ids.max(initial=-1)) + 1, 0)
-        items[ids] = folded
-        grows = len(items) > len(self.item_factors)
+        folded = self._fold_in_labels(ids, rows, self.user_factors, self._pattern())
+        n_labels = len(self.item_factors)
+        items = replaced(self.item_factors, ids, folded)
+        grows = len(items) > n_labels
         self._remember(
-            with_columns(pattern, ids, rows), _item_factors=items, n_features_in_=len(items)
+            self._pairs.with_columns(ids, rows, n_labels),
+            _item_factors=items,
+            n_features_in_=len(items),
         )
         if grows:
             frames.forget_columns(self)
@@ -1212,10 +1259,10 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         ids = np.atleast_1d(
             _validation.check_ids(itemid, _validation.MAX_LABELS, argument, "labels")
         )
-        rows = _validation.check_rows(
-            item_users, len(ids), len(self.user_factors), "item_users", "images"
+        rows = _validation.check_canonical_rows(
+            item_users, len(ids), len(self.user_factors), name, "item_users", "images"
         )
-        return ids, _validation.canonical(rows, name)
+        return ids, rows
 
     def _fold_in_labels(
         self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix

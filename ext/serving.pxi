@@ -1,0 +1,214 @@
+# What scores highest, for one row of factors or for many. Compiled with every kernel.
+#
+# Callers have checked shapes; ids are checked here, as they are read. The order is that of
+# implicit's selection: of two that score the same the larger id comes first, and what is in a full
+# list gives way to what scores higher, the lowest score first and of the same the smallest id.
+
+from libc.string cimport memcmp
+
+
+cdef extern from "scan.h" nogil:
+    void vr_scan(
+        const float* query, const float* rows, Py_ssize_t n, Py_ssize_t k, float* products
+    )
+    void vr_scan_and_norms(
+        const float* query, const float* rows, Py_ssize_t n, Py_ssize_t k, float* products,
+        float* norms, bint has_bias
+    )
+
+
+ctypedef struct Scored:
+    float score
+    int32_t id
+
+
+cdef inline bint is_lower(const Scored* one, const Scored* other) noexcept nogil:
+    return one.score < other.score or (one.score == other.score and one.id < other.id)
+
+
+# put an entry in the place of the lowest of a heap
+cdef inline void replace_lowest(
+    Scored* heap, int64_t size, int64_t place, Scored entry
+) noexcept nogil:
+    cdef int64_t child
+    while True:
+        child = 2 * place + 1
+        if child + 1 < size and is_lower(&heap[child + 1], &heap[child]):
+            child += 1
+        if child >= size or not is_lower(&heap[child], &entry):
+            break
+        heap[place] = heap[child]
+        place = child
+    heap[place] = entry
+
+
+# the highest of n scores, each divided, into a list of that length; what is `lowest` or less is
+# left out
+cdef void choose_highest(
+    const float* scores, int64_t n, float divisor, float lowest, Scored* heap, int64_t length,
+    int32_t* ids, float* chosen
+) noexcept nogil:
+    cdef int64_t size = min(n, length), i
+    cdef Scored entry
+    cdef float score
+    for i in range(size):
+        heap[i].score, heap[i].id = scores[i], <int32_t> i
+    for i in range(size // 2 - 1, -1, -1):
+        replace_lowest(heap, size, i, heap[i])
+    for i in range(size, n):
+        if scores[i] > heap[0].score:
+            entry.score, entry.id = scores[i], <int32_t> i
+            replace_lowest(heap, size, 0, entry)
+    for i in range(size, length):
+        ids[i], chosen[i] = -1, <float> -INFINITY
+    for i in range(size - 1, -1, -1):
+        entry = heap[0]
+        if i > 0:
+            replace_lowest(heap, i, 0, heap[i])
+        score = entry.score / divisor
+        if score <= lowest:
+            ids[i], chosen[i] = -1, <float> -INFINITY
+        else:
+            ids[i], chosen[i] = entry.id, score
+
+
+# give labels the lowest score; false if an id is out of range
+cdef inline bint leave_out(
+    float* scores, int64_t n, const int32_t* ids, int64_t n_ids, float score
+) noexcept nogil:
+    cdef int64_t i
+    for i in range(n_ids):
+        if ids[i] < 0 or ids[i] >= n:
+            return False
+        scores[ids[i]] = score
+    return True
+
+
+cdef inline bint are_numbers(const float* scores, int64_t n) noexcept nogil:
+    cdef int64_t i
+    cdef int32_t not_numbers = 0
+    for i in range(n):
+        not_numbers += scores[i] != scores[i]
+    return not_numbers == 0
+
+
+cdef void scan_rows(
+    const float* query, const float* rows, int64_t n, int64_t k, float* scores, float* norms,
+    bint has_bias
+) noexcept nogil:
+    cdef int64_t i
+    if norms == NULL:
+        vr_scan(query, rows, n, k, scores)
+        return
+    vr_scan_and_norms(query, rows, n, k, scores, norms, has_bias)
+    for i in range(n):
+        scores[i] /= norms[i]
+
+
+def best_of_one(
+    const float[::1] query not None, const float[:, ::1] factors not None,
+    const int32_t[::1] left_out, const int32_t[::1] left_out_everywhere, bint cosine,
+    bint has_bias, float mask, float lowest, int32_t[::1] ids not None, float[::1] scores not None
+):
+    """Find the rows of the highest products, or cosines, with one row; return whether it is done.
+
+    It is not where a product is no number, or an id of those left out is out of range.
+
+    query : IN (k,)
+    factors : IN (n, k), read once
+    left_out, left_out_everywhere : IN or None
+    has_bias : a row that is 0 but for its last column has cosines of 0
+    mask : the score of what is left out
+    lowest : what scores so low, or lower, is no part of the list
+    ids, scores : OUT, lists of one length, the highest first, filled up with -1 and -inf
+    """
+    cdef int64_t n = factors.shape[0], k = factors.shape[1], length = ids.shape[0]
+    cdef float* products
+    cdef float* norms = NULL
+    cdef Scored* heap
+    cdef float own_norm = 1.0, own_product
+    cdef bint done
+    if n == 0 or k == 0 or length == 0 or query.shape[0] != k or scores.shape[0] != length:
+        return False
+    products = <float*> malloc((1 + cosine) * n * sizeof(float))
+    heap = <Scored*> malloc(min(n, length) * sizeof(Scored))
+    if products == NULL or heap == NULL:
+        free(products)
+        free(heap)
+        raise MemoryError("no memory to rank")
+    with nogil:
+        if cosine:
+            norms = products + n
+            vr_scan_and_norms(&query[0], &query[0], 1, k, &own_product, &own_norm, has_bias)
+        scan_rows(&query[0], &factors[0, 0], n, k, products, norms, has_bias)
+        done = are_numbers(products, n)
+        if left_out is not None and left_out.shape[0]:
+            done = done and leave_out(products, n, &left_out[0], left_out.shape[0], mask)
+        if left_out_everywhere is not None and left_out_everywhere.shape[0]:
+            done = done and leave_out(
+                products, n, &left_out_everywhere[0], left_out_everywhere.shape[0], mask)
+        if done:
+            choose_highest(products, n, own_norm, lowest, heap, length, &ids[0], &scores[0])
+    free(products)
+    free(heap)
+    return done
+
+
+def best_of_scores(
+    float[:, ::1] products not None, const float[::1] norms, const float[::1] query_norms,
+    const int64_t[::1] indptr, const int32_t[::1] left_out,
+    const int32_t[::1] left_out_everywhere, float mask, float lowest,
+    int32_t[:, ::1] ids not None, float[:, ::1] scores not None
+):
+    """Find the highest of the products of each query; return whether it is done.
+
+    products : INOUT (n_queries, n)
+    norms, query_norms : IN or None, what products are divided by
+    indptr, left_out : IN or None, what is left out for each query
+    ids, scores : OUT (n_queries, length)
+    """
+    cdef int64_t n_queries = products.shape[0], n = products.shape[1], length = ids.shape[1]
+    cdef int64_t row, i
+    cdef float* own
+    cdef Scored* heap
+    cdef bint done = True
+    if n == 0 or length == 0 or scores.shape[1] != length:
+        return False
+    heap = <Scored*> malloc(min(n, length) * sizeof(Scored))
+    if heap == NULL:
+        raise MemoryError("no memory to rank")
+    with nogil:
+        for row in range(n_queries):
+            own = &products[row, 0]
+            if norms is not None:
+                for i in range(n):
+                    own[i] /= norms[i]
+            done = are_numbers(own, n)
+            if left_out is not None and indptr[row + 1] > indptr[row]:
+                done = done and leave_out(
+                    own, n, &left_out[indptr[row]], indptr[row + 1] - indptr[row], mask)
+            if left_out_everywhere is not None and left_out_everywhere.shape[0]:
+                done = done and leave_out(
+                    own, n, &left_out_everywhere[0], left_out_everywhere.shape[0], mask)
+            if not done:
+                break
+            choose_highest(
+                own, n, query_norms[row] if query_norms is not None else <float> 1.0, lowest,
+                heap, length, &ids[row, 0], &scores[row, 0],
+            )
+    free(heap)
+    return done
+
+
+def same_rows(const float[:, ::1] padded not None, const float[:, ::1] rows not None):
+    """Tell whether rows are, to the bit, those of padded ones."""
+    cdef int64_t n = rows.shape[0], k = rows.shape[1], i
+    cdef bint same = padded.shape[0] == n and padded.shape[1] >= k
+    if not same or k == 0:
+        return same
+    with nogil:
+        for i in range(n):
+            if memcmp(&padded[i, 0], &rows[i, 0], k * sizeof(float)) != 0:
+                same = False
+                break
+    return same
