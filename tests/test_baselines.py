@@ -37,7 +37,7 @@ def test_a_preset_is_vseens_with_fixed_parameters(preset, annotations):
     same = VSEens(
         sampler=model.sampler, selection=model.selection, loss=model.loss,
         candidates=model.candidates, learning_rate_schedule="constant",
-        regularization=0.3 if preset is WARP else 0.03,
+        regularization=0.1 if preset is WARP else 0.03,
         user_learning_rate_multiplier=1, learning_rate=0.1, rank_scale=0.1,
         factors=6, iterations=3, random_state=0, num_threads=1,
     )  # fmt: skip

@@ -23,7 +23,6 @@ TEXTBOOK: dict[str, Any] = {
     "factors": 100,
     "iterations": 100,
     "learning_rate": 0.1,
-    "regularization": 0.03,
     "learning_rate_schedule": "constant",
     "user_learning_rate_multiplier": 1.0,
     "rank_scale": 0.1,
@@ -34,7 +33,11 @@ Preset = TypeVar("Preset", bound=VSEens)
 
 
 def _preset(
-    *, defaults: dict[str, Any] = TEXTBOOK, without: tuple[str, ...] = (), **fixed: Any
+    *,
+    defaults: dict[str, Any] = TEXTBOOK,
+    without: tuple[str, ...] = (),
+    usual_penalty: float = 0.03,
+    **fixed: Any,
 ) -> Callable[[type[Preset]], type[Preset]]:
     """Make a class a preset: parameters fixed as class attributes, others with new defaults.
 
@@ -57,7 +60,7 @@ def _preset(
                 setattr(self, name, value)
 
         vars(__init__)["__signature__"] = signature
-        attributes = {"__init__": __init__} | fixed
+        attributes = {"__init__": __init__, "_usual_penalty": usual_penalty} | fixed
         for name in without:
             attributes[name] = inspect.signature(VSEens.__init__).parameters[name].default
         for name, value in attributes.items():
@@ -79,6 +82,9 @@ def _describe_parameters(cls: type[Preset]) -> type[Preset]:
     usual = inspect.signature(VSEens).parameters
     own = inspect.signature(cls).parameters
     lines = ["Parameters", "----------"]
+    if cls._usual_penalty != VSEens._usual_penalty:
+        lines.append("regularization : float or None, default=None")
+        lines.append(f"    As in `VSEens`, but the usual penalty is {cls._usual_penalty}.")
 
     def describe_alike(names: list[str]) -> None:
         if names:
@@ -89,6 +95,8 @@ def _describe_parameters(cls: type[Preset]) -> type[Preset]:
 
     alike: list[str] = []
     for name, parameter in own.items():
+        if name == "regularization" and cls._usual_penalty != VSEens._usual_penalty:
+            continue
         if parameter.default == usual[name].default:
             if len(", ".join([*alike, name])) > LINE_OF_NAMES:
                 describe_alike(alike)
@@ -121,7 +129,7 @@ OF_SOFTMAX = ("temperature", "proposal_correction")
     selection="violator",
     loss="warp",
     # the penalty only acts on violators
-    defaults=TEXTBOOK | {"regularization": 0.3},
+    usual_penalty=0.1,
     without=(*OF_RANKS, *OF_SEVERAL, *OF_SOFTMAX, "popularity_exponent"),
 )
 class WARP(VSEens):
@@ -273,7 +281,7 @@ class NaiveRank(VSEens):
     selection="first",
     loss="softmax",
     # small steps from a good start: more of them rank no higher, but with more factors they do
-    defaults={"factors": 256, "iterations": 15, "regularization": 0.03, "init": "spectral"},
+    defaults={"factors": 256, "iterations": 15, "init": "spectral"},
     without=("group_size", "max_trials"),
 )
 class SampledSoftmax(VSEens):

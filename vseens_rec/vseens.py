@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 # with fewer labels than that a random start ranks 1 to 2 % higher after many iterations
 SPECTRAL_FROM = 500
-# what a trial starts from, and what there is without one
-USUAL_PENALTY = 0.04
 # of an image's steps; with more pairs each is smaller, so that an epoch moves it as far in all
 USUAL_MULTIPLIER = 8.0
 PAIRS_OF_FULL_STEPS = 6.0
@@ -282,6 +280,9 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
     n_iter_: int
     best_iteration_: int
     n_features_in_: int
+
+    # what a trial starts from, and what there is without one
+    _usual_penalty = 0.04
 
     _parameter_constraints: dict[str, Any] = _validation.PARAMETER_CONSTRAINTS | {
         "dtype": "no_validation"
@@ -739,7 +740,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
             choice = self._choice()
         regularization = self.regularization
         if regularization is None:
-            regularization = USUAL_PENALTY * choice.penalty
+            regularization = self._usual_penalty * choice.penalty
 
         def penalty(own: float | None) -> float:
             return regularization if own is None else own
