@@ -37,6 +37,7 @@ def contestants(grid):
     yield "adaptive, paper's refreshes", {"refresh_interval": 1.0} | FIRST
     yield "the first, images folded in", {"fold_in_users": True} | FIRST
     yield "the first, spectral start", {"init": "spectral"} | FIRST
+    yield "the first, with both", {"init": "spectral", "fold_in_users": True} | FIRST
     yield "VSEens()'s sampling", {"rank_scale": None}
     if not grid:
         return
@@ -64,6 +65,8 @@ def make_model(parameters, factors, epochs, threads):
         "fold_in_users": False,
         "init": "random",
         "rank_scale": 0.1,
+        # which leaves out the trial
+        "regularization": 0.04,
     }
     return VSEens(factors=factors, **shared, **options | parameters)
 

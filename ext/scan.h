@@ -9,6 +9,18 @@
 
 #include "simd.h"
 
+/* Lengths from squares, 1e-10 in place of 0, infinite where the last factor, a bias, is all. */
+VR_INLINE void vr_scan_lengths(
+    const float *rows, ptrdiff_t n, ptrdiff_t k, float *norms, int has_bias
+) {
+    ptrdiff_t i;
+    for (i = 0; i < n; i++) {
+        const float bias = has_bias ? rows[i * k + k - 1] : 0.0f;
+        const float length = norms[i] == 0.0f ? 1e-10f : sqrtf(norms[i]);
+        norms[i] = bias != 0.0f && norms[i] == bias * bias ? INFINITY : length;
+    }
+}
+
 #if VR_VECTORS
 
 #if defined(__AVX2__)
@@ -146,7 +158,7 @@ VR_INLINE void vr_scan_finish(const vr_float4 *quarters, ptrdiff_t n, float *out
 
 VR_INLINE void vr_scan_wide(
     const float *query, const float *rows, ptrdiff_t n, ptrdiff_t k, float *products,
-    float *norms, int squares
+    float *norms, int squares, int has_bias
 ) {
     float last[VR_LANES] = {0}, counts[VR_LANES] = {0};
     vr_float4 dots[VR_SCAN_BLOCK], lengths[VR_SCAN_BLOCK];
@@ -159,7 +171,11 @@ VR_INLINE void vr_scan_wide(
         ptrdiff_t size = n - start < VR_SCAN_BLOCK ? n - start : VR_SCAN_BLOCK;
         vr_scan_block(query, last, counts, rows + start * k, size, k, dots, lengths, squares);
         vr_scan_finish(dots, size, products + start);
-        if (squares) vr_scan_finish(lengths, size, norms + start);
+        if (squares) {
+            vr_scan_finish(lengths, size, norms + start);
+            /* while the rows are near */
+            vr_scan_lengths(rows + start * k, size, k, norms + start, has_bias);
+        }
     }
 }
 
@@ -188,7 +204,7 @@ static inline void vr_scan(
 ) {
 #if VR_VECTORS
     if (k >= VR_LANES) {
-        vr_scan_wide(query, rows, n, k, products, products, 0);
+        vr_scan_wide(query, rows, n, k, products, products, 0, 0);
         return;
     }
 #endif
@@ -200,20 +216,14 @@ static inline void vr_scan_and_norms(
     const float *query, const float *rows, ptrdiff_t n, ptrdiff_t k, float *products, float *norms,
     int has_bias
 ) {
-    ptrdiff_t i;
 #if VR_VECTORS
-    if (k >= VR_LANES)
-        vr_scan_wide(query, rows, n, k, products, norms, 1);
-    else
-#endif
-        vr_scan_narrow(query, rows, n, k, products, norms, 1);
-    for (i = 0; i < n; i++) {
-        const float bias = has_bias ? rows[i * k + k - 1] : 0.0f;
-        if (bias != 0.0f && norms[i] == bias * bias)
-            norms[i] = INFINITY;
-        else
-            norms[i] = norms[i] == 0.0f ? 1e-10f : sqrtf(norms[i]);
+    if (k >= VR_LANES) {
+        vr_scan_wide(query, rows, n, k, products, norms, 1, has_bias);
+        return;
     }
+#endif
+    vr_scan_narrow(query, rows, n, k, products, norms, 1);
+    vr_scan_lengths(rows, n, k, norms, has_bias);
 }
 
 #endif
