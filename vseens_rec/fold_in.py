@@ -126,8 +126,8 @@ class FoldIn:
             Upper limit of the threads that draw.
         """
         out = kernel.aligned_rows(item_users.shape[0], self.item_factors.shape[1])
-        trained = np.flatnonzero(np.diff(known.indptr))
-        trained = user_factors[trained[:: max(1, len(trained) // MEASURED_IMAGES)]]
+        rows = np.flatnonzero(np.diff(known.indptr))
+        trained = user_factors[rows[:: max(1, len(rows) // MEASURED_IMAGES)]]
         squares = np.einsum("ij,ij->", trained, trained, dtype=np.float64)
         rate = self.steps.size * self.steps.variance / max(squares / max(1, len(trained)), 1e-30)
         weight_of_ranks = 1.0
