@@ -37,8 +37,6 @@ MOST_FACTORS = 64
 GAIN_OF_SMALL_PENALTY = 1.05
 # as many times as the usual one
 SMALL_PENALTY, LARGE_PENALTY = 0.3125, 4.0
-
-
 # of the usual candidates, where they are too hard
 EASIER = 0.25
 # too few images to be sure of less
