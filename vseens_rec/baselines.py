@@ -82,9 +82,6 @@ def _describe_parameters(cls: type[Preset]) -> type[Preset]:
     usual = inspect.signature(VSEens).parameters
     own = inspect.signature(cls).parameters
     lines = ["Parameters", "----------"]
-    if cls._usual_penalty != VSEens._usual_penalty:
-        lines.append("regularization : float or None, default=None")
-        lines.append(f"    As in `VSEens`, but the usual penalty is {cls._usual_penalty}.")
 
     def describe_alike(names: list[str]) -> None:
         if names:
@@ -96,6 +93,9 @@ def _describe_parameters(cls: type[Preset]) -> type[Preset]:
     alike: list[str] = []
     for name, parameter in own.items():
         if name == "regularization" and cls._usual_penalty != VSEens._usual_penalty:
+            describe_alike(alike)
+            lines.append("regularization : float or None, default=None")
+            lines.append(f"    As in `VSEens`, but the usual penalty is {cls._usual_penalty}.")
             continue
         if parameter.default == usual[name].default:
             if len(", ".join([*alike, name])) > LINE_OF_NAMES:
