@@ -15,7 +15,19 @@ from pathlib import Path
 import numpy as np
 
 import vseens_rec
-from vseens_rec import VSEens
+from vseens_rec import ReleasedVSEens, VSEens
+from vseens_rec.choices import (
+    Adaptive,
+    ByPopularity,
+    Exact,
+    Group,
+    Hinge,
+    Penalty,
+    Random,
+    Softmax,
+    Spectral,
+    Warp,
+)
 from vseens_rec.datasets import make_annotations
 
 STORED = Path(__file__).parent / "data" / "golden_master.json"
@@ -26,30 +38,28 @@ PLAIN = {
     "learning_rate": 0.1,
     "regularization": 0.02,
     "iterations": 4,
-    "sampler": "adaptive",
-    "rank_scale": 0.2,
-    "refresh_interval": 1.0,
-    "popularity_exponent": 0.75,
+    "sampler": Adaptive(rank_scale=0.2, refresh_interval=1.0),
     "selection": "first",
     "candidates": 1,
     "loss": "logistic",
-    "margin": 1.0,
-    "temperature": 1.0,
     "learning_rate_schedule": "linear",
     "damped_steps": False,
     "user_learning_rate_multiplier": 2.0,
     "use_bias": True,
-    "init": "random",
-    "init_scale": 0.1,
+    "init": Random(scale=0.1),
     "fold_in_users": False,
     "num_threads": 1,
     "random_state": 3,
 }
 SETTINGS = {
     "adaptive, first, logistic": {},
-    "uniform, first, hinge": {"sampler": "uniform", "loss": "hinge", "factors": 40},
-    "popularity, first, logistic": {"sampler": "popularity", "damped_steps": True},
-    "exact, first, hinge": {"sampler": "exact", "loss": "hinge", "iterations": 2},
+    "uniform, first, hinge": {"sampler": "uniform", "loss": Hinge(margin=1.0), "factors": 40},
+    "popularity, first, logistic": {"sampler": ByPopularity(exponent=0.75), "damped_steps": True},
+    "exact, first, hinge": {
+        "sampler": Exact(rank_scale=0.2),
+        "loss": Hinge(margin=1.0),
+        "iterations": 2,
+    },
     "adaptive, hardest of 4, logistic": {
         "selection": "hardest",
         "candidates": 4,
@@ -58,32 +68,34 @@ SETTINGS = {
     "uniform, violator, warp": {
         "sampler": "uniform",
         "selection": "violator",
-        "loss": "warp",
+        "loss": Warp(margin=1.0),
         "damped_steps": True,
-        "regularize": "violating",
+        "regularization": Penalty(0.02, 0.02, 0.02, violating_only=True),
     },
     "adaptive, 2 of 6, hinge": {
-        "selection": "group",
+        "selection": Group(size=2),
         "candidates": 6,
-        "group_size": 2,
-        "loss": "hinge",
+        "loss": Hinge(margin=1.0),
         "learning_rate": 0.03,
     },
-    "adaptive, 6 of 6, softmax": {"candidates": 6, "loss": "softmax", "learning_rate": 0.03},
+    "adaptive, 6 of 6, softmax": {
+        "candidates": 6,
+        "loss": Softmax(margin=1.0),
+        "learning_rate": 0.03,
+    },
     "adaptive, 3 of 3, sgns": {"candidates": 3, "loss": "sgns", "learning_rate": 0.03},
     "uniform, softmax of cosines": {
         "sampler": "uniform",
         "candidates": 8,
-        "loss": "softmax",
+        "loss": Softmax(margin=1.0, temperature=0.2),
         "learning_rate": 0.03,
-        "temperature": 0.2,
         "cosine": True,
         "use_bias": False,
     },
     "positives by their value": {"positive_sampling": "weighted", "factors": 16},
-    "as released": {"compat": "released", "use_bias": False, "iterations": 1},
+    "as released": {"preset": ReleasedVSEens, "use_bias": False, "iterations": 1},
     # a decomposition depends on the linear algebra at hand as well, and so do its bits
-    "spectral start": {"init": "spectral", "iterations": 1},
+    "spectral start": {"init": Spectral(scale=0.1), "iterations": 1},
     "images folded in": {"fold_in_users": True},
     "images folded in, hardest of 4": {
         "fold_in_users": True,
@@ -98,7 +110,10 @@ def learn(parameters):
     """Return all that one setting learns, as one array."""
     matrix = make_annotations(250, 90, 2200, random_state=0)
     matrix.data[:] = 1 + np.arange(matrix.nnz) % 3
-    model = VSEens(**PLAIN | parameters).fit(matrix, show_progress=False)
+    parameters = PLAIN | parameters
+    preset = parameters.pop("preset", VSEens)
+    known = {name: parameters[name] for name in parameters if name in preset().get_params()}
+    model = preset(**known).fit(matrix, show_progress=False)
     return np.concatenate([model.user_factors.ravel(), model.item_factors.ravel()])
 
 

@@ -15,14 +15,18 @@ from vseens_rec import (
     NaiveRank,
     OptAUC,
     Popularity,
+    ReleasedVSEens,
     SampledSoftmax,
     VSEens,
 )
+from vseens_rec.choices import Adaptive, Exact, Group, Penalty, Random, Softmax, Violator
 from vseens_rec.datasets import make_annotations
 from vseens_rec.model_selection import leave_one_out_split
 
 TEXTBOOK = [WARP, OptAUC, BPR, AoBPR, DNS, NaiveRank]
-PRESETS = [*TEXTBOOK, SampledSoftmax]
+PRESETS = [*TEXTBOOK, SampledSoftmax, ReleasedVSEens]
+# by rank where the sampler does
+SAMPLERS = {AoBPR: Adaptive(rank_scale=0.1), NaiveRank: Exact(rank_scale=0.1)}
 
 
 @parametrize_with_checks([preset(factors=5, iterations=10) for preset in PRESETS] + [Popularity()])
@@ -33,20 +37,19 @@ def test_scikit_learns_own_checks(estimator, check):
 @pytest.mark.parametrize("preset", TEXTBOOK)
 def test_a_preset_is_vseens_with_fixed_parameters(preset, annotations):
     model = preset(factors=6, iterations=3, random_state=0, num_threads=1)
-    assert not {"sampler", "selection", "loss"} & set(model.get_params())
     same = VSEens(
-        sampler=model.sampler, selection=model.selection, loss=model.loss,
+        sampler=SAMPLERS.get(preset, model.sampler), selection=model.selection, loss=model.loss,
         candidates=model.candidates, learning_rate_schedule="constant",
         regularization=0.1 if preset is WARP else 0.03,
-        user_learning_rate_multiplier=1, learning_rate=0.1, rank_scale=0.1,
+        user_learning_rate_multiplier=1, learning_rate=0.1, init="random",
         factors=6, iterations=3, random_state=0, num_threads=1,
     )  # fmt: skip
     model.fit(annotations, show_progress=False)
     same.fit(annotations, show_progress=False)
     np.testing.assert_array_equal(model.item_factors, same.item_factors)
     assert clone(model).get_params() == model.get_params()
-    with pytest.raises(TypeError, match="sampler"):
-        preset(sampler="uniform")
+    with pytest.raises((TypeError, ValueError), match="sampler"):
+        preset(sampler="popularity").fit(annotations)
     assert preset.paper(iterations=5).learning_rate == 0.01
 
 
@@ -121,8 +124,10 @@ def popularity(split):
 
 LEARNERS = {
     "VSEens": VSEens(factors=64),
-    "paper": VSEens.paper(rank_scale=0.1, learning_rate=0.1, iterations=200, init_scale=0.1),
-    "WARP": WARP(factors=64, learning_rate=0.03, init_scale=0.1),
+    "paper": VSEens.paper(
+        rank_scale=0.1, learning_rate=0.1, iterations=200, init=Random(scale=0.1)
+    ),
+    "WARP": WARP(factors=64, learning_rate=0.03, init=Random(scale=0.1)),
     "OptAUC": OptAUC(factors=64),
     "AoBPR": AoBPR(factors=64),
     "DNS": DNS(factors=64),
@@ -131,15 +136,15 @@ LEARNERS = {
         factors=64, sampler="uniform", loss="softmax", candidates=32, iterations=60
     ),
     "corrected softmax": VSEens(
-        factors=64, loss="softmax", candidates=16, proposal_correction=True, rank_scale=0.5,
-        iterations=40,
+        factors=64, loss=Softmax(proposal_correction=True), candidates=16,
+        sampler=Adaptive(rank_scale=0.5), iterations=40,
     ),
     "adaptive objective": VSEens(
-        factors=64, loss="softmax", selection="group", candidates=16, group_size="auto"
+        factors=64, loss="softmax", selection=Group(size="auto"), candidates=16
     ),
     "cosine": VSEens(
-        factors=64, loss="softmax", selection="group", candidates=16, group_size="auto",
-        cosine=True, use_bias=False, margin=0.2, temperature=0.05, learning_rate=0.01,
+        factors=64, loss=Softmax(margin=0.2, temperature=0.05), selection=Group(size="auto"),
+        candidates=16, cosine=True, use_bias=False, learning_rate=0.01,
         regularization=0, fold_in_users=False,
     ),
     "self-embedded skip-gram": VSEens(
@@ -150,7 +155,7 @@ LEARNERS = {
         factors=64, sampler="uniform", selection="hardest", candidates=8, loss="hinge"
     ),
     "images": VSEens(factors=64, positive_sampling="images"),
-    "violating": VSEens(factors=64, loss="hinge", regularize="violating"),
+    "violating": VSEens(factors=64, loss="hinge", regularization=Penalty(violating_only=True)),
 }  # fmt: skip
 
 
@@ -178,12 +183,12 @@ def test_adaptive_beats_uniform_at_an_equal_number_of_updates(split):
         found = [
             ndcg(
                 VSEens(
-                    factors=64, sampler=sampler, candidates=1, rank_scale=0.1,
+                    factors=64, sampler=sampler, candidates=1,
                     iterations=iterations, random_state=0, num_threads=1,
                 ).fit(split[0], show_progress=False),
                 *split,
             )
-            for sampler in ("adaptive", "uniform")
+            for sampler in (Adaptive(rank_scale=0.1), "uniform")
         ]  # fmt: skip
         assert found[0] > 1.05 * found[1]
 
@@ -193,21 +198,13 @@ REFUSED = [
     ({"selection": "violator", "loss": "softmax"}, "selection='hardest'"),
     ({"selection": "violator", "loss": "sgns"}, "loss='hinge'"),
     ({"selection": "violator", "loss": "hinge", "candidates": 4}, "max_trials"),
-    ({"max_trials": 5}, "belongs to selection='violator'"),
-    ({"group_size": 3}, "group_size=3 belongs to selection='group'"),
-    ({"group_size": "auto", "candidates": 4}, "group_size='auto' belongs to selection='group'"),
-    ({"damped_steps": True, "compat": "released"}, "leave damped_steps=True out"),
+    ({"selection": Violator(margin=0.5), "loss": "hinge"}, "set the margin of the loss alone"),
     ({"selection": "hardest", "candidates": 1}, "use 2 or more"),
-    ({"selection": "violator", "share_candidates": True}, "share_candidates=True has no"),
     ({"selection": "group", "candidates": 1}, "use 2 or more"),
-    ({"selection": "group", "candidates": 4, "group_size": 5}, "more than candidates=4"),
-    ({"proposal_correction": True}, "loss='softmax'"),
-    ({"proposal_correction": True, "loss": "softmax", "selection": "hardest", "candidates": 4},
+    ({"selection": Group(size=5), "candidates": 4}, "more than candidates=4"),
+    ({"loss": Softmax(proposal_correction=True), "selection": "hardest", "candidates": 4},
      "selection='first'"),
     ({"cosine": True}, "use_bias=False"),
-    ({"compat": "released", "candidates": 4}, "candidates=1"),
-    ({"compat": "released", "loss": "warp", "selection": "first"}, "selection='violator'"),
-    ({"compat": "released", "share_candidates": True}, "share_candidates=True"),
 ]  # fmt: skip
 
 
@@ -226,23 +223,23 @@ def test_every_other_combination_runs(annotations, loss, selection, positive_sam
         return
     for sampler in ("adaptive", "uniform", "popularity", "exact"):
         model = VSEens(
-            factors=4, iterations=2, sampler=sampler, loss=loss, selection=selection,
+            factors=4, iterations=2, sampler=sampler, loss=loss,
+            selection=Group(size=2) if selection == "group" else selection,
             candidates=1 if selection == "violator" else 4, positive_sampling=positive_sampling,
-            group_size=2 if selection == "group" else 1, use_bias=use_bias, random_state=0,
-            learning_rate=0.01, share_candidates=selection == "group", regularization_user=0.1,
-            regularization_positive=0.0, regularization_negative=0.2,
+            use_bias=use_bias, random_state=0, learning_rate=0.01,
+            regularization=Penalty(user=0.1, positive=0.0, negative=0.2),
         ).fit(annotations, show_progress=False)  # fmt: skip
         assert np.isfinite(model.item_factors).all()
         assert np.isfinite(model.history_["loss"]).all()
-        assert min(model.history_["trials"]) >= (0.1 if model.share_candidates else 1)
+        assert min(model.history_["trials"]) >= 1
         assert len(model.recommend(0)[0]) == 10
 
 
 def test_more_trials_than_labels_are_no_more_than_all_of_them(annotations):
     models = [
         WARP(
-            factors=4, iterations=2, max_trials=max_trials, learning_rate=0.02, num_threads=1,
-            random_state=0,
+            factors=4, iterations=2, selection=Violator(max_trials=max_trials), learning_rate=0.02,
+            num_threads=1, random_state=0,
         ).fit(annotations, show_progress=False)
         for max_trials in (None, 10**6)
     ]  # fmt: skip
@@ -250,38 +247,27 @@ def test_more_trials_than_labels_are_no_more_than_all_of_them(annotations):
     assert models[0].history_["trials"] == models[1].history_["trials"]
 
 
-def test_the_exact_sampler_has_no_interval(annotations):
-    models = [
-        VSEens(
-            factors=4, iterations=2, sampler="exact", refresh_interval=interval, num_threads=1,
-            random_state=0,
-        ).fit(annotations, show_progress=False)
-        for interval in (0, 8)
-    ]  # fmt: skip
-    np.testing.assert_array_equal(models[0].item_factors, models[1].item_factors)
-
-
 def test_a_temperature_whose_square_is_zero(annotations):
-    model = VSEens(factors=4, iterations=0, loss="softmax", temperature=1e-170, random_state=0)
+    model = VSEens(factors=4, iterations=0, loss=Softmax(temperature=1e-170), random_state=0)
     with pytest.raises(ModelFitError, match="no longer finite"):
         model.fit(annotations, show_progress=False)
 
 
 def test_separate_penalties(annotations):
     def sizes(**parameters):
+        penalty = Penalty(**{"user": 0.04, "positive": 0.04, "negative": 0.04} | parameters)
         model = VSEens(
-            factors=8, iterations=30, regularization=0.04, use_bias=False, random_state=0,
-            **parameters,
-        )  # fmt: skip
+            factors=8, iterations=30, regularization=penalty, use_bias=False, random_state=0
+        )
         model.fit(annotations, show_progress=False)
         return np.linalg.norm(model.user_factors), np.linalg.norm(model.item_factors)
 
     users, items = sizes()
-    less_users, _ = sizes(regularization_user=0.3)
-    _, less_items = sizes(regularization_positive=0.3, regularization_negative=0.3)
+    less_users, _ = sizes(user=0.3)
+    _, less_items = sizes(positive=0.3, negative=0.3)
     assert less_users < 0.8 * users
     assert less_items < 0.8 * items
-    _, negatives_only = sizes(regularization_negative=0.3)
+    _, negatives_only = sizes(negative=0.3)
     assert less_items < negatives_only < items
 
 
@@ -298,8 +284,8 @@ def test_images_are_drawn_alike_and_values_by_weight(annotations):
 
 def test_group_size_is_set_anew_each_epoch(split):
     model = VSEens(
-        factors=16, iterations=15, loss="softmax", selection="group", candidates=16,
-        group_size="auto", random_state=0,
+        factors=16, iterations=15, loss="softmax", selection=Group(size="auto"), candidates=16,
+        random_state=0,
     ).fit(split[0], show_progress=False)  # fmt: skip
     sizes = model.history_["group_size"]
     assert sizes[0] == 9
@@ -307,10 +293,14 @@ def test_group_size_is_set_anew_each_epoch(split):
     assert all(1 <= size <= 15 for size in sizes)
 
 
-@pytest.mark.parametrize("preset", [VSEens.paper, WARP.paper, BPR.paper])
-def test_released_code_can_be_followed(annotations, preset):
+@pytest.mark.parametrize(
+    "method",
+    [{}, {"sampler": "uniform", "selection": "violator", "loss": "warp"}, {"sampler": "uniform"}],
+    ids=["VSE-ens", "WARP", "Opt-AUC"],
+)
+def test_released_code_can_be_followed(annotations, method):
     epochs = []
-    model = preset(factors=8, compat="released", iterations=2, random_state=0, learning_rate=0.05)
+    model = ReleasedVSEens(factors=8, iterations=2, random_state=0, learning_rate=0.05, **method)
     model.fit(annotations, show_progress=False, callback=lambda *event: epochs.append(event))
     assert [event[0] for event in epochs] == [0, 1]
     # 100 triplets for each of the 400 images, of which most are in order by now

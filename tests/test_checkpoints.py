@@ -9,22 +9,24 @@ import time
 import numpy as np
 import pytest
 
-from vseens_rec import BPR, Checkpoint, Popularity, VSEens, archive
-from vseens_rec.checkpoints import KINDS
+from vseens_rec import BPR, Checkpoint, Popularity, VSEens
+from vseens_rec.choices import EarlyStopping, Group
 from vseens_rec.datasets import make_annotations
+from vseens_rec.files import archive
+from vseens_rec.files.checkpoints import KINDS
 
 OPTIONS = {"factors": 6, "iterations": 6, "num_threads": 1}
 SETTINGS = {
     "adaptive": {"random_state": 3},
     "no seed": {},
-    "early stopping": {"random_state": 3, "early_stopping": True, "n_iter_no_change": 3},
+    "early stopping": {"random_state": 3, "early_stopping": EarlyStopping(n_iter_no_change=3)},
     "early stopping, factors of the training": {
         "random_state": 3, "early_stopping": True, "fold_in_users": False,
     },
     "exact": {"random_state": 3, "sampler": "exact", "selection": "first"},
     "popularity": {"random_state": 3, "sampler": "popularity"},
     "auto group": {
-        "random_state": 3, "selection": "group", "group_size": "auto", "candidates": 6,
+        "random_state": 3, "selection": Group(size="auto"), "candidates": 6,
         "loss": "softmax",
     },
     "weighted": {"random_state": 3, "positive_sampling": "weighted"},
@@ -214,6 +216,7 @@ from vseens_rec import VSEens
 
 # a shell starts what runs in the background with it ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
+from vseens_rec.choices import Hinge
 from vseens_rec.datasets import make_annotations
 
 X = make_annotations(20_000, 2_000, 200_000, random_state=0)
@@ -237,7 +240,7 @@ LONG = {
     "many epochs": (0, "iterations=100000, factors=16"),
     "softmax of 4096": (-1, "iterations=100, loss='softmax', candidates=4096"),
     "exact": (-1, "iterations=100, sampler='exact', selection='first'"),
-    "violator": (-1, "iterations=100, loss='hinge', selection='violator', margin=1e-6"),
+    "violator": (-1, "iterations=100, loss=Hinge(margin=1e-6), selection='violator'"),
 }
 
 
@@ -299,7 +302,7 @@ def test_an_interrupt_in_the_first_epoch_leaves_the_model(annotations, monkeypat
 
     model = fit(VSEens(**OPTIONS, random_state=3), annotations)
     before = dict(vars(model))
-    monkeypatch.setattr("vseens_rec.training.Trainer._call_kernel", interrupted)
+    monkeypatch.setattr("vseens_rec.engine.trainer.Trainer._call_kernel", interrupted)
     for X in (annotations, annotations[:, :50]):
         with pytest.raises(KeyboardInterrupt):
             fit(model, X)
@@ -325,7 +328,7 @@ def test_a_failure_at_the_very_end_leaves_the_model(annotations, monkeypatch):
             raise MemoryError
 
     monkeypatch.setattr(
-        VSEens, "_store", lambda self, trainer, _, choice: store(self, trainer, TooLarge(), choice)
+        VSEens, "_store", lambda self, trainer, _, found: store(self, trainer, TooLarge(), found)
     )
     with pytest.raises(MemoryError):
         fit(model, annotations[:, :50])
@@ -344,7 +347,9 @@ def test_an_interrupt_of_the_fold_in_leaves_whole_rows(annotations, monkeypatch)
         if len(calls) > 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("vseens_rec.training.Trainer.run_epoch", counted(monkeypatch, interrupted))
+    monkeypatch.setattr(
+        "vseens_rec.engine.trainer.Trainer.run_epoch", counted(monkeypatch, interrupted)
+    )
     model = VSEens(**OPTIONS, random_state=3)
     with pytest.warns(UserWarning, match="6 of 6 epochs"), pytest.raises(KeyboardInterrupt):
         fit(model, annotations)
@@ -357,13 +362,14 @@ def test_an_interrupt_of_the_fold_in_leaves_whole_rows(annotations, monkeypatch)
 
 def counted(monkeypatch, record):
     """Run epochs as they are, and watch the calls of the kernel after the last of them."""
-    from vseens_rec.training import CallSize, Trainer
+    from vseens_rec.engine.call_size import CallSize
+    from vseens_rec.engine.trainer import Trainer
 
     original, plain = Trainer.run_epoch, CallSize.record
 
-    def run_epoch(trainer):
+    def run_epoch(trainer, *place):
         monkeypatch.setattr(CallSize, "record", plain)
-        counts = original(trainer)
+        counts = original(trainer, *place)
         monkeypatch.setattr(CallSize, "record", record)
         return counts
 

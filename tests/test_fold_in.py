@@ -6,10 +6,12 @@ from scipy.sparse import csr_matrix, vstack
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from vseens_rec import BPR, DNS, WARP, Popularity, VSEens, fold_in
+from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
+from vseens_rec.choices import EarlyStopping, Group, Random, Softmax, Violator
+from vseens_rec.engine import fold_in
+from vseens_rec.engine.padding import padded
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
-from vseens_rec.sampling import padded
 from vseens_rec.updates import grown
 
 MODELS = {
@@ -19,11 +21,11 @@ MODELS = {
     "softmax": VSEens(factors=12, iterations=20, loss="softmax", candidates=5, sampler="uniform"),
     "popularity": VSEens(factors=12, iterations=20, sampler="popularity"),
     "exact": VSEens(factors=12, iterations=5, sampler="exact"),
-    "warp": WARP(factors=12, iterations=20, learning_rate=0.02, max_trials=20),
+    "warp": WARP(factors=12, iterations=20, learning_rate=0.02, selection=Violator(max_trials=20)),
     "weighted": VSEens(factors=12, iterations=20, positive_sampling="weighted"),
     "auto group": VSEens(
-        factors=12, iterations=10, loss="softmax", selection="group", candidates=6,
-        group_size="auto", cosine=True, use_bias=False, learning_rate=0.01, temperature=0.2,
+        factors=12, iterations=10, loss=Softmax(temperature=0.2), selection=Group(size="auto"),
+        candidates=6, cosine=True, use_bias=False, learning_rate=0.01,
     ),
 }  # fmt: skip
 
@@ -151,9 +153,9 @@ def test_tables_follow_factors_that_were_changed(fitted, annotations):
 
 
 def test_labels_that_do_not_differ_do_not_blow_up_the_step(annotations):
-    model = fit(VSEens(factors=8, iterations=0, init_scale=1e-4), annotations)
+    model = fit(VSEens(factors=8, iterations=0, init=Random(scale=1e-4)), annotations)
     assert np.isfinite(model.user_factors).all()
-    model = fit(VSEens(factors=8, iterations=0, init_scale=0.0), annotations)
+    model = fit(VSEens(factors=8, iterations=0, init=Random(scale=0.0)), annotations)
     np.testing.assert_array_equal(model.user_factors[:, :8], 0)
 
 
@@ -280,9 +282,9 @@ def test_a_label_is_compared_with_what_the_selection_takes(annotations):
 @pytest.mark.parametrize("group_size", [2, 6])
 def test_every_candidate_is_a_negative_if_all_are_kept(group_size, annotations):
     model = fit(
-        VSEens(factors=12, iterations=5, sampler="uniform", selection="group", candidates=6),
+        VSEens(factors=12, iterations=5, sampler="uniform", candidates=6),
         annotations,
-        group_size=group_size,
+        selection=Group(size=group_size),
     )
     images_of_pairs = np.repeat(np.arange(400, dtype=np.int32), np.diff(annotations.indptr))
     terms = comparisons_of(model, annotations).as_negative(
@@ -362,7 +364,7 @@ def test_groups_of_as_many_candidates_as_there_are_now(annotations):
     model = fit(MODELS["auto group"], annotations, candidates=100)
     assert model.history_["group_size"][-1] > 1
     model.set_params(candidates=2)
-    small = fit(model, annotations, group_size=1, iterations=0)
+    small = fit(model, annotations, selection=Group(size=1), iterations=0)
     small.user_factors, small.item_factors = model.user_factors, model.item_factors
     np.testing.assert_array_equal(model.transform(annotations), small.transform(annotations))
     model.set_params(warm_start=True, iterations=1).fit(annotations, show_progress=False)
@@ -511,9 +513,9 @@ def test_factors_that_do_not_go_with_the_settings(annotations):
 
 
 def test_tiny_factors_give_finite_ones(annotations):
-    for init_scale in (1e-20, 1e-12):
+    for scale in (1e-20, 1e-12):
         model = fit(
-            VSEens(factors=8, iterations=0, init_scale=init_scale, regularization=0), annotations
+            VSEens(factors=8, iterations=0, init=Random(scale=scale), regularization=0), annotations
         )
         assert np.abs(model.user_factors).max() < 1e4
 
@@ -554,13 +556,13 @@ def test_values_of_rows_are_checked(fitted, annotations, value):
 
 
 def test_groups_that_become_automatic(annotations):
-    model = VSEens(factors=8, iterations=2, selection="group", group_size=2, candidates=5)
+    model = VSEens(factors=8, iterations=2, selection=Group(size=2), candidates=5)
     model = fit(model, annotations, warm_start=True)
-    model.set_params(group_size="auto")
+    model.set_params(selection__size="auto")
     assert np.isfinite(model.transform(annotations)).all()
     # and back, and again, while the history goes on
     for group_size in ("auto", 3, "auto"):
-        model.set_params(group_size=group_size).fit(annotations, show_progress=False)
+        model.set_params(selection__size=group_size).fit(annotations, show_progress=False)
     assert np.isnan(model.history_["group_size"]).tolist() == (
         [True] * 2 + [False] * 2 + [True] * 2 + [False] * 2
     )
@@ -582,8 +584,13 @@ def test_histories_across_warm_starts_have_a_value_for_every_epoch(annotations):
 def test_a_warm_start_is_not_measured_on_what_it_knows(split):
     """Images of the validation start from what is left of their labels."""
     train, _ = split
-    model = VSEens(factors=16, iterations=30, early_stopping=True, warm_start=True)
-    model = fit(model, train, n_iter_no_change=100)
+    model = VSEens(
+        factors=16,
+        iterations=30,
+        early_stopping=EarlyStopping(n_iter_no_change=100),
+        warm_start=True,
+    )
+    model = fit(model, train)
     before = max(model.history_["validation"])
     for fold_in_users in (True, False):
         again = clone(model).set_params(random_state=0).fit(train, show_progress=False)
@@ -594,8 +601,13 @@ def test_a_warm_start_is_not_measured_on_what_it_knows(split):
 
 def test_a_warm_start_that_only_makes_it_worse_gives_back_what_there_was(split):
     train, _ = split
-    model = VSEens(factors=16, iterations=40, early_stopping=True, warm_start=True)
-    model = fit(model, train, n_iter_no_change=100)
+    model = VSEens(
+        factors=16,
+        iterations=40,
+        early_stopping=EarlyStopping(n_iter_no_change=100),
+        warm_start=True,
+    )
+    model = fit(model, train)
     items = model.item_factors
     model.set_params(regularization=2.0, iterations=3).fit(train, show_progress=False)
     assert model.best_iteration_ == 40

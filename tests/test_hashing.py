@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.sparse import csr_matrix
 
-from vseens_rec import hashing
-from vseens_rec.hashing import first_of_equal_rows, hashes_of_rows
+from vseens_rec.engine import hashing
+from vseens_rec.engine.hashing import first_of_equal_rows, hashes_of_rows
 
 MATRICES = arrays(
     np.float32, array_shapes(min_dims=2, max_dims=2), elements=st.sampled_from([0, 1])

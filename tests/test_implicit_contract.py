@@ -15,6 +15,7 @@ from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
 from scipy.sparse import csr_matrix
 
 from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, SampledSoftmax, VSEens
+from vseens_rec.choices import Adaptive, Exact, Violator
 
 
 def implicit_test_mixin(folder):
@@ -56,12 +57,12 @@ MIXIN_TESTS = [
 # (implicit tests its BPR without), and hard negatives are mostly the withheld positives
 MODELS = {
     VSEens: {},
-    AoBPR: {"rank_scale": 0.5},
+    AoBPR: {"sampler": Adaptive(rank_scale=0.5)},
     DNS: {"regularization": 0},
     BPR: {"regularization": 0},
     OptAUC: {"regularization": 0},
-    NaiveRank: {"rank_scale": 0.5, "regularization": 0},
-    WARP: {"learning_rate": 0.01, "max_trials": 20},
+    NaiveRank: {"sampler": Exact(rank_scale=0.5), "regularization": 0},
+    WARP: {"learning_rate": 0.01, "selection": Violator(max_trials=20)},
     SampledSoftmax: {},
 }
 

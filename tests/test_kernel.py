@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_matrix
 
-from vseens_rec.sampling import rank_law
+from vseens_rec.engine.samplers import rank_law
 
 from . import reference
 

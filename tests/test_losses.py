@@ -6,7 +6,7 @@ import scipy.special
 from scipy.sparse import csr_matrix
 
 from vseens_rec import WARP
-from vseens_rec.training import adaptive_group_size
+from vseens_rec.engine.group_size import adaptive_group_size
 
 LOSSES = {"hinge": 0, "logistic": 1, "warp": 2, "softmax": 3, "sgns": 4}
 
@@ -138,12 +138,11 @@ def test_warp_estimates_the_rank_that_is_known(kernel):
 
 
 def test_table_of_rank_weights_is_exact(annotations):
-    from vseens_rec import _validation
-    from vseens_rec.training import Trainer
+    from vseens_rec.engine.interactions import Interactions
+    from vseens_rec.engine.trainer import Trainer
 
     model = WARP(factors=2)
-    matrix = _validation.check_user_items(model, annotations)
-    weights = Trainer(matrix, model._settings(120), 0, 1).rank_weights
+    weights = Trainer(Interactions.of(annotations), model._settings(120), 0, 1).rank_weights
     expected = [sum(1 / j for j in range(1, rank + 1)) for rank in range(120)]
     np.testing.assert_allclose(weights, expected, rtol=1e-12)
 

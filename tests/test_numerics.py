@@ -8,6 +8,7 @@ from implicit.recommender_base import ModelFitError
 from scipy.sparse import csr_matrix
 
 from vseens_rec import VSEens
+from vseens_rec.choices import Adaptive, Random, Spectral
 
 PAIRWISE = ["hinge", "logistic", "warp"]
 LOSSES = [*PAIRWISE, "softmax", "sgns"]
@@ -35,16 +36,16 @@ PARAMETERS = {
     "learning rate 10, without penalty": {"learning_rate": 10.0, "regularization": 0.0},
     "largest learning rate": {"learning_rate": 1e300},
     "smallest learning rate": {"learning_rate": 1e-300},
-    "hardest negatives": {"rank_scale": 1e-6},
-    "all ranks": {"rank_scale": 1.0},
-    "flat ranks": {"rank_scale": 1e6},
+    "hardest negatives": {"sampler": Adaptive(rank_scale=1e-6)},
+    "all ranks": {"sampler": Adaptive(rank_scale=1.0)},
+    "flat ranks": {"sampler": Adaptive(rank_scale=1e6)},
     "one factor": {"factors": 1},
     "4096 factors": {"factors": 4096},
     "large penalty": {"regularization": 1e6},
-    "large factors": {"init_scale": 1e4},
-    "huge factors": {"init_scale": 1e30},
-    "no factors": {"init_scale": 0.0},
-    "spectral start": {"init": "spectral", "init_scale": 0.0},
+    "large factors": {"init": Random(scale=1e4)},
+    "huge factors": {"init": Random(scale=1e30)},
+    "no factors": {"init": Random(scale=0.0)},
+    "spectral start": {"init": Spectral(scale=0.0)},
     "undamped": {"damped_steps": False, "learning_rate": 1.0},
 }
 

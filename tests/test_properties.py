@@ -15,6 +15,19 @@ from hypothesis import strategies as st
 from implicit.recommender_base import ModelFitError
 
 from vseens_rec import VSEens
+from vseens_rec.choices import (
+    Adaptive,
+    ByPopularity,
+    Exact,
+    Group,
+    Hinge,
+    Penalty,
+    Random,
+    Softmax,
+    Spectral,
+    Violator,
+    Warp,
+)
 
 CASES = int(os.environ.get("VSEENS_REC_FUZZ_CASES", 0))
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia", "csr_array", "coo_array", "dense"]
@@ -60,35 +73,50 @@ def matrices(draw):
     return matrix.asformat(form)
 
 
+RANK_SCALES = st.sampled_from([None, 1e-6, 0.1, 1.0, 100.0])
+MARGINS = st.sampled_from([0.0, 1e-6, 1e6])
+SCALES = st.sampled_from([0.0, 0.03, 1e3])
 PARAMETERS = st.fixed_dictionaries(
     {
         "factors": st.sampled_from([1, 2, 3, 16, 17, 40]),
         "iterations": st.integers(0, 3),
         "learning_rate": st.sampled_from([None, None, 0.0, 0.05, 1.0, 10.0, 1e6]),
-        "regularization": st.sampled_from([0.0, 0.04, 1.0, 1e3]),
-        "sampler": st.sampled_from(["adaptive", "uniform", "popularity", "exact"]),
-        "rank_scale": st.sampled_from([None, 1e-6, 0.1, 1.0, 100.0]),
-        "selection": st.sampled_from([None, None, "first", "hardest", "group", "violator"]),
+        "regularization": st.one_of(
+            st.sampled_from([0.0, 0.04, 1.0, 1e3]),
+            st.builds(Penalty, st.sampled_from([None, 0.1]), violating_only=st.booleans()),
+        ),
+        "sampler": st.one_of(
+            st.sampled_from(["adaptive", "uniform", "popularity", "exact"]),
+            st.builds(Adaptive, RANK_SCALES, st.sampled_from([0.0, 8.0])),
+            st.builds(Exact, RANK_SCALES),
+            st.builds(ByPopularity, st.sampled_from([0.0, 1.0])),
+        ),
+        "selection": st.one_of(
+            st.sampled_from([None, None, "first", "hardest", "group", "violator"]),
+            st.builds(Group, st.sampled_from([1, 2, "auto"])),
+            st.builds(Violator, st.sampled_from([None, 1, 7]), st.sampled_from([None, 0.5])),
+        ),
         "candidates": st.sampled_from([None, None, 1, 2, 5, 300]),
-        "share_candidates": st.booleans(),
-        "group_size": st.sampled_from([1, 1, 2, "auto"]),
-        "loss": st.sampled_from(["hinge", "logistic", "warp", "softmax", "sgns"]),
-        "margin": st.sampled_from([None, 0.0, 1e-6, 1e6]),
-        "temperature": st.sampled_from([1.0, 1e-3, 1e3]),
-        "proposal_correction": st.booleans(),
+        "loss": st.one_of(
+            st.sampled_from(["hinge", "logistic", "warp", "softmax", "sgns"]),
+            st.builds(Hinge, MARGINS),
+            st.builds(Warp, MARGINS),
+            st.builds(Softmax, st.sampled_from([1.0, 1e-3, 1e3]), MARGINS, st.booleans()),
+        ),
         "positive_sampling": st.sampled_from(["pairs", "images", "weighted"]),
         "learning_rate_schedule": st.sampled_from(["linear", "constant"]),
         "damped_steps": st.sampled_from([None, None, True, False]),
         "user_learning_rate_multiplier": st.sampled_from([0.0, 1.0, 8.0, 1e3]),
-        "regularize": st.sampled_from(["all", "violating"]),
         "use_bias": st.booleans(),
         "cosine": st.booleans(),
         "verify_negative_samples": st.booleans(),
-        "init": st.sampled_from([None, "spectral", "random"]),
-        "init_scale": st.sampled_from([0.0, 0.03, 1e3]),
+        "init": st.one_of(
+            st.sampled_from([None, "spectral", "random"]),
+            st.builds(Spectral, SCALES),
+            st.builds(Random, SCALES),
+        ),
         "fold_in_users": st.booleans(),
         "early_stopping": st.booleans(),
-        "compat": st.sampled_from([None, None, None, "released"]),
         "dtype": st.sampled_from([np.float32, np.float64]),
         "random_state": st.sampled_from([0, None]),
     }

@@ -14,7 +14,7 @@ from vseens_rec import (
     sampling,
 )
 from vseens_rec._native import kernel
-from vseens_rec.sampling import rank_law
+from vseens_rec.engine.samplers import rank_law
 
 N_DRAWS = 1_000_000
 

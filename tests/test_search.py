@@ -25,9 +25,10 @@ from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
 from vseens_rec import BPR, Popularity, VSEens
-from vseens_rec.early_stopping import validation_split
+from vseens_rec.choices import EarlyStopping
+from vseens_rec.engine.holdouts import hide_one_label, validation_split
 from vseens_rec.metrics import ranking_metrics, ranking_scorer
-from vseens_rec.model_selection import Holdout, hide_one_label, leave_one_out_split
+from vseens_rec.model_selection import Holdout, leave_one_out_split
 
 FOLDS = KFold(3, shuffle=True, random_state=0)
 
@@ -263,7 +264,7 @@ def test_column_transformer_and_set_output(annotations):
 
 
 def test_clone_and_html():
-    model = BPR(factors=3, early_stopping=True, scoring="map")
+    model = BPR(factors=3, early_stopping=EarlyStopping(scoring="map"))
     assert clone(model).get_params() == model.get_params()
     html = make_pipeline(FunctionTransformer(), VSEens(factors=3))._repr_html_()
     assert re.search(r"VSEens", html)
@@ -311,8 +312,7 @@ def test_early_stopping_gives_back_the_best(split):
         factors=64,
         iterations=400,
         learning_rate_schedule="constant",
-        early_stopping=True,
-        n_iter_no_change=10,
+        early_stopping=EarlyStopping(n_iter_no_change=10),
         init="random",
         num_threads=1,
     ).fit(train, show_progress=False)
@@ -324,7 +324,7 @@ def test_early_stopping_gives_back_the_best(split):
     # the best item factors are those of a fit that ended there, on the same part of the labels
     for fold_in_users in (False, True):
         whole = clone(model).set_params(fold_in_users=fold_in_users, iterations=30)
-        whole.set_params(n_iter_no_change=100).fit(train, show_progress=False)
+        whole.set_params(early_stopping__n_iter_no_change=100).fit(train, show_progress=False)
         stopped = clone(whole).set_params(iterations=whole.best_iteration_)
         stopped.fit(train, show_progress=False)
         np.testing.assert_array_equal(whole.item_factors, stopped.item_factors)
@@ -335,12 +335,15 @@ def test_early_stopping_never_trains_on_what_it_watches(annotations):
     seen = []
 
     class Watching(VSEens):
-        def _store(self, trainer, matrix, choice):
-            seen.append((trainer.indices.copy(), matrix.nnz))
-            super()._store(trainer, matrix, choice)
+        def _store(self, trainer, matrix, found):
+            seen.append((trainer.interactions.indices.copy(), matrix.nnz))
+            super()._store(trainer, matrix, found)
 
     model = Watching(
-        factors=4, iterations=3, early_stopping=True, validation_fraction=0.5, random_state=0
+        factors=4,
+        iterations=3,
+        early_stopping=EarlyStopping(validation_fraction=0.5),
+        random_state=0,
     ).fit(annotations, show_progress=False)
     trained, kept = seen[0]
     several = (np.diff(annotations.indptr) >= 2).sum()
@@ -362,13 +365,14 @@ def test_more_images_do_not_change_what_is_held_out(annotations):
 
 
 def test_what_early_stopping_watches(annotations):
-    by_auc = small(iterations=5, early_stopping=True, scoring="auc").fit(
+    by_auc = small(iterations=5, early_stopping=EarlyStopping(scoring="auc")).fit(
         annotations, show_progress=False
     )
-    by_ndcg = clone(by_auc).set_params(scoring="ndcg@10").fit(annotations, show_progress=False)
+    by_ndcg = clone(by_auc).set_params(early_stopping__scoring="ndcg@10")
+    by_ndcg.fit(annotations, show_progress=False)
     np.testing.assert_array_less(by_ndcg.history_["validation"], by_auc.history_["validation"])
     with pytest.raises(ValueError, match="accuracy"):
-        small(early_stopping=True, scoring="accuracy").fit(annotations)
+        small(early_stopping=EarlyStopping(scoring="accuracy")).fit(annotations)
     with pytest.raises(ValueError, match="early_stopping=False"):
         small(early_stopping=True).fit(csr_matrix(np.eye(4)))
 

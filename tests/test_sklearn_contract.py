@@ -1,13 +1,15 @@
 """scikit-learn's estimator checks, and the estimator inside its tools."""
 
+import sys
+
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from vseens_rec import VSEens
+from vseens_rec.choices import Adaptive
 
 
 @parametrize_with_checks([VSEens(factors=5, iterations=10)])
@@ -17,10 +19,11 @@ def test_scikit_learns_own_checks(estimator, check):
 
 def test_parameters_round_trip_and_clone(annotations):
     generator = np.random.default_rng(0)
-    model = VSEens(factors=7, loss="hinge", random_state=generator)
+    model = VSEens(factors=7, loss="hinge", sampler=Adaptive(), random_state=generator)
     copy = clone(model)
     assert copy.get_params()["factors"] == 7
-    assert copy.set_params(loss="logistic", rank_scale=0.3).rank_scale == 0.3
+    assert copy.set_params(loss="logistic", sampler__rank_scale=0.3).sampler.rank_scale == 0.3
+    assert model.sampler == Adaptive()
     fitted = clone(model.fit(annotations, show_progress=False))
     assert fitted.user_factors is None
     assert not hasattr(fitted, "history_")
@@ -30,14 +33,17 @@ def test_repr_shows_what_differs_from_the_defaults():
     assert repr(VSEens(factors=7)) == "VSEens(factors=7)"
 
 
-def test_progress_shows_in_direct_calls_only(checkerboard, capsys):
+def test_progress_shows_where_somebody_looks(checkerboard, capsys, monkeypatch):
+    VSEens(factors=3, iterations=2).fit(checkerboard)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     VSEens(factors=3, iterations=2).fit(checkerboard)
     shown = capsys.readouterr().err
     assert "2/2" in shown
     assert "loss=" in shown
     assert "violations=" in shown
     VSEens(factors=3, iterations=2).fit(checkerboard, show_progress=False)
-    make_pipeline(FunctionTransformer(accept_sparse=True), VSEens(factors=3)).fit(checkerboard)
+    cross_val_score(VSEens(factors=3, iterations=2), checkerboard, cv=2)
     assert capsys.readouterr().err == ""
 
 

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix, hstack, vstack
 
-from vseens_rec import BPR, VSEens, spectral
+from vseens_rec import BPR, ReleasedVSEens, VSEens
 from vseens_rec._native import kernel
+from vseens_rec.choices import Spectral
+from vseens_rec.engine import spectral
+from vseens_rec.engine.interactions import Interactions
+from vseens_rec.engine.spectral import WeightedPairs, label_directions
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
-from vseens_rec.spectral import Pairs, label_directions
 
-OPTIONS = {"factors": 16, "init": "spectral", "init_scale": 0.0, "num_threads": 1}
+OPTIONS = {"factors": 16, "init": Spectral(scale=0.0), "num_threads": 1}
 
 
 def start(X, **parameters):
@@ -21,7 +24,7 @@ def start(X, **parameters):
 
 def pairs_of(X):
     """The stored pairs as the training passes them."""
-    return Pairs(X.indptr.astype(np.int64), X.indices, X.shape[1], num_threads=1)
+    return WeightedPairs(Interactions.of(X), num_threads=1)
 
 
 def cosines_by_definition(X, factors):
@@ -103,7 +106,7 @@ def test_labels_and_images_that_nothing_is_known_of_start_at_random(annotations)
     model = start(X)
     np.testing.assert_array_equal(model.item_factors[120:], 0)
     np.testing.assert_array_equal(model.user_factors[400:, :16], 0)
-    model = start(X, init_scale=0.1)
+    model = start(X, init=Spectral(scale=0.1))
     assert model.item_factors[120:, :16].std() == pytest.approx(0.1, rel=0.3)
     assert model.user_factors[400:, :16].std() == pytest.approx(0.1, rel=0.5)
 
@@ -119,7 +122,7 @@ def test_fewer_directions_than_factors(factors):
     if factors >= 3:
         cosines = learned @ learned.T
         np.testing.assert_allclose(cosines, np.kron(np.eye(3), np.ones((4, 4))), atol=1e-4)
-    trained = start(X, factors=factors, iterations=5, init_scale=0.03)
+    trained = start(X, factors=factors, iterations=5, init=Spectral(scale=0.03))
     assert np.isfinite(trained.user_factors).all()
 
 
@@ -151,16 +154,16 @@ def test_one_seed_gives_the_same_bits_and_values_do_not_matter(annotations):
 
 
 def test_when_it_is_the_default():
-    assert VSEens()._settings(499).init == "random"
-    assert VSEens()._settings(500).init == "spectral"
-    assert VSEens(compat="released")._settings(500).init == "random"
-    assert VSEens(compat="released", init="spectral")._settings(9).init == "spectral"
-    assert VSEens.paper()._settings(500).init == "random"
-    assert BPR()._settings(500).init == "random"
+    assert VSEens()._settings(499).init.name == "random"
+    assert VSEens()._settings(500).init.name == "spectral"
+    assert ReleasedVSEens()._settings(500).init.name == "random"
+    assert ReleasedVSEens(init="spectral")._settings(9).init.name == "spectral"
+    assert VSEens.paper()._settings(500).init.name == "random"
+    assert BPR()._settings(500).init.name == "random"
 
 
 def test_cosines_start_at_length_1(annotations):
-    model = start(annotations, cosine=True, use_bias=False, init_scale=0.03)
+    model = start(annotations, cosine=True, use_bias=False, init="spectral")
     for factors in (model.user_factors, model.item_factors):
         np.testing.assert_allclose(np.linalg.norm(factors, axis=1), 1, rtol=1e-5)
 

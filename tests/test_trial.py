@@ -18,11 +18,15 @@ from vseens_rec import (
     Popularity,
     SampledSoftmax,
     VSEens,
-    trial,
 )
+from vseens_rec.choices import Adaptive, Penalty
+from vseens_rec.engine import trial
+from vseens_rec.engine.holdouts import split_rows
+from vseens_rec.engine.interactions import Interactions
+from vseens_rec.engine.settings import Facts, TrialResult, hardness_by_counts, resolve
+from vseens_rec.engine.trial import images_to_try, result_from
 from vseens_rec.metrics import ranking_metrics
-from vseens_rec.model_selection import leave_one_out_split, split_rows
-from vseens_rec.trial import Choice, choice_from, hardness_of, images_to_try
+from vseens_rec.model_selection import leave_one_out_split
 
 PRESETS = (BPR, AoBPR, WARP, DNS, NaiveRank, SampledSoftmax)
 
@@ -130,7 +134,7 @@ def test_images_of_many_labels_get_easier_negatives():
     matrix = csr_matrix((generator.random((300, 400)) < 0.3).astype(np.float32))
     model = fit(VSEens(regularization=0.04, iterations=2), matrix)
     assert 0.2 < model.trial_["hardness"] < 0.6
-    usual, chosen = (model._settings(400, choice) for choice in (Choice(), None))
+    usual, chosen = (model._settings(400, found) for found in (TrialResult(), None))
     assert chosen.candidates < usual.candidates
     assert chosen.rank_scale > usual.rank_scale
     # what the user says stays
@@ -143,16 +147,21 @@ def test_hardness_follows_the_length_of_the_row_of_a_mean_pair():
     # ten rows of 2 and one of 80: a mean pair has 64.4 labels beside it
     rows = np.zeros((11, 100), dtype=np.float32)
     rows[:10, :2], rows[10, :80] = 1, 1
-    settings = VSEens(candidates=2, rank_scale=0.5)._settings(100)
-    assert hardness_of(csr_matrix(rows), settings) == pytest.approx(25 / (6440 / 100))
-    assert hardness_of(csr_matrix(rows[:10]), settings) == 1
+    parameters = VSEens().get_params(deep=False)
+    for some, labels in ((rows, 64.4), (rows[:10], 2)):
+        facts = Facts(100, Interactions.of(csr_matrix(some)).labels_of_mean_pair())
+        assert facts.labels_of_mean_pair == pytest.approx(labels)
+        settings = resolve(parameters, facts)
+        behind = settings.rank_scale * 100 / settings.candidates
+        assert hardness_by_counts(parameters, facts) == pytest.approx(min(1, behind / labels))
+    for closed in ({"candidates": 2}, {"sampler": Adaptive(rank_scale=0.5)}):
+        assert hardness_by_counts(parameters | closed, facts) is None
 
 
 @pytest.mark.parametrize(
     ("parameters", "n_images"),
     [({"regularization": 0.04}, 1500), ({"iterations": 19}, 1500), ({}, 90),
-     ({"regularization_user": 0.1, "regularization_positive": 0.1,
-       "regularization_negative": 0.1}, 1500)],
+     ({"regularization": Penalty(0.1, 0.1, 0.1)}, 1500)],
     ids=["penalty", "few epochs", "few images", "all penalties"],
 )  # fmt: skip
 def test_without_a_trial_nothing_is_tried(noise, parameters, n_images):
@@ -215,7 +224,7 @@ def test_a_resumed_training_does_not_try_again(emoji, tmp_path):
 )  # fmt: skip
 def test_what_a_file_cannot_hold(stored):
     with pytest.raises((TypeError, ValueError)):
-        choice_from(stored)
+        result_from(stored)
 
 
 def test_rows_are_split_alone():

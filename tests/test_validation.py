@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn.exceptions import NotFittedError
 
 from vseens_rec import VSEens
+from vseens_rec.choices import Adaptive, EarlyStopping, Group, Hinge, Penalty, Random, Violator
 from vseens_rec.metrics import ranking_metrics
 
 
@@ -81,16 +82,43 @@ def test_two_matrices_at_once(annotations):
         ("factors", 0), ("factors", 2.5), ("factors", "10"), ("factors", True),
         ("learning_rate", -0.1), ("learning_rate", np.nan), ("learning_rate", np.inf),
         ("learning_rate", "fast"), ("regularization", -1), ("iterations", -1), ("iterations", 1.5),
-        ("rank_scale", 0), ("rank_scale", -1), ("refresh_interval", -1), ("candidates", 0),
-        ("init_scale", -1), ("num_threads", -1), ("use_bias", "yes"), ("random_state", -5),
+        ("candidates", 0), ("num_threads", -1), ("use_bias", "yes"), ("random_state", -5),
         ("random_state", 2**70), ("random_state", "seed"), ("verify_negative_samples", 3),
-        ("dtype", np.int32), ("dtype", "nonsense"), ("dtype", np.float16), ("sampler", None),
+        ("dtype", np.int32), ("dtype", "nonsense"), ("dtype", np.float16), ("loss", None),
     ],
 )  # fmt: skip
 def test_parameters_out_of_range_or_of_the_wrong_type(annotations, parameter, value):
     model = make_model(**{parameter: value})
     with pytest.raises(ValueError, match=f"'{parameter}' parameter of VSEens must"):
         model.fit(annotations)
+
+
+@pytest.mark.parametrize(
+    ("choice", "setting"),
+    [
+        ({"sampler": Adaptive(rank_scale=0)}, "rank_scale"),
+        ({"sampler": Adaptive(refresh_interval=-1)}, "refresh_interval"),
+        ({"init": Random(scale=-1)}, "scale"),
+        ({"selection": Violator(max_trials=0)}, "max_trials"),
+        ({"selection": Group(size="all")}, "size"),
+        ({"loss": Hinge(margin="wide")}, "margin"),
+        ({"regularization": Penalty(user=-1)}, "user"),
+        ({"early_stopping": EarlyStopping(validation_fraction=1.0)}, "validation_fraction"),
+    ],
+)
+def test_settings_of_choices_out_of_range(annotations, choice, setting):
+    name = type(next(iter(choice.values()))).__name__
+    with pytest.raises(ValueError, match=f"'{setting}' parameter of {name} must"):
+        make_model(**choice).fit(annotations)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given"),
+    [("sampler", Hinge()), ("loss", Adaptive()), ("init", Penalty()), ("early_stopping", Group())],
+)
+def test_a_choice_of_another_kind(annotations, parameter, given):
+    with pytest.raises(ValueError, match=f"'{parameter}' parameter of VSEens must"):
+        make_model(**{parameter: given}).fit(annotations)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from implicit.recommender_base import ModelFitError
 from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.base import clone
 
-from vseens_rec import SampledSoftmax, VSEens
+from vseens_rec import ReleasedVSEens, SampledSoftmax, VSEens
+from vseens_rec.choices import Adaptive, Group, Random, Softmax
 from vseens_rec.datasets import make_annotations
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -57,7 +58,9 @@ def test_loss_falls_and_history_is_complete(annotations):
 
 
 def test_zero_iterations_give_the_initial_factors(annotations):
-    model = VSEens(factors=50, iterations=0, init_scale=0.2, fold_in_users=False, random_state=0)
+    model = VSEens(
+        factors=50, iterations=0, init=Random(scale=0.2), fold_in_users=False, random_state=0
+    )
     model.fit(annotations, show_progress=False)
     assert model.n_iter_ == 0
     assert model.user_factors[:, :50].std() == pytest.approx(0.2, rel=0.02)
@@ -292,7 +295,9 @@ def test_a_label_without_factors_is_like_nothing(annotations):
 
 
 def test_an_interval_that_never_ends(annotations):
-    model = VSEens(factors=4, iterations=1, refresh_interval=1e308, random_state=0)
+    model = VSEens(
+        factors=4, iterations=1, sampler=Adaptive(refresh_interval=1e308), random_state=0
+    )
     assert model.fit(annotations, show_progress=False).n_iter_ == 1
 
 
@@ -307,11 +312,11 @@ def test_later_changes_of_the_callers_matrix_do_not_reach_the_model(annotations)
 def test_paper_setting():
     model = VSEens.paper(rank_scale=0.3, iterations=7)
     expected = {
-        "factors": 100, "learning_rate": 0.01, "regularization": 0.01, "init_scale": 0.01,
-        "loss": "hinge", "sampler": "adaptive", "selection": "first", "use_bias": False,
-        "rank_scale": 0.3, "iterations": 7, "fold_in_users": False,
+        "factors": 100, "learning_rate": 0.01, "regularization": 0.01, "init": Random(scale=0.01),
+        "loss": "hinge", "sampler": Adaptive(rank_scale=0.3, refresh_interval=1.0),
+        "selection": "first", "use_bias": False, "iterations": 7, "fold_in_users": False,
     }  # fmt: skip
-    assert expected.items() <= model.get_params().items()
+    assert {name: model.get_params()[name] for name in expected} == expected
 
 
 def test_an_interrupt_keeps_the_finished_epochs(annotations):
@@ -345,7 +350,7 @@ def test_no_warning_about_blas_threads():
 
 def resolved(**parameters):
     settings = VSEens(**parameters)._settings(n_labels=1386)
-    return settings.selection, settings.candidates
+    return settings.selection.name, settings.candidates
 
 
 def test_selection_and_candidates_that_go_with_the_loss():
@@ -355,9 +360,10 @@ def test_selection_and_candidates_that_go_with_the_loss():
     assert resolved(loss="softmax") == ("first", 12)
     assert resolved(loss="softmax", candidates=8) == ("first", 8)
     assert resolved(loss="warp") == ("violator", 1)
-    assert resolved(compat="released") == ("first", 1)
-    assert resolved(selection="group", group_size=9) == ("group", 9)
-    assert resolved(selection="group", group_size="auto") == ("group", 6)
+    released = ReleasedVSEens()._settings(n_labels=1386)
+    assert (released.selection.name, released.candidates) == ("first", 1)
+    assert resolved(selection=Group(size=9)) == ("group", 9)
+    assert resolved(selection=Group(size="auto")) == ("group", 6)
     assert VSEens()._settings(n_labels=3).candidates == 2
 
 
@@ -372,12 +378,10 @@ def test_steps_that_go_with_the_loss():
     assert steps(learning_rate=3.0) == (True, 3.0)
     assert steps(damped_steps=False) == (False, 0.08)
     assert steps(selection="first", candidates=4) == (True, 0.05)
-    assert steps(loss="softmax", temperature=2.0) == (True, 0.05)
-    assert steps(loss="softmax", temperature=0.5) == (True, 0.025)
-    assert steps(share_candidates=True) == (True, 0.05)
-    assert steps(loss="softmax", temperature=0.5, damped_steps=False) == (False, 0.04)
-    assert steps(share_candidates=True, damped_steps=False) == (False, 0.02)
-    assert not steps(compat="released")[0]
+    assert steps(loss=Softmax(temperature=2.0)) == (True, 0.05)
+    assert steps(loss=Softmax(temperature=0.5)) == (True, 0.025)
+    assert steps(loss=Softmax(temperature=0.5), damped_steps=False) == (False, 0.04)
+    assert not ReleasedVSEens()._settings(n_labels=1000).damped_steps
     assert not VSEens.paper()._settings(n_labels=1000).damped_steps
 
 
@@ -388,7 +392,7 @@ def test_ranks_that_go_with_the_number_of_labels():
     assert scale(2) == 1.0
     assert scale(1000) == pytest.approx(0.3014, abs=1e-4)
     assert scale(100_000) == pytest.approx(0.12)
-    assert scale(100_000, rank_scale=0.5) == 0.5
+    assert scale(100_000, sampler=Adaptive(rank_scale=0.5)) == 0.5
 
 
 @pytest.mark.parametrize("loss", ["logistic", "hinge", "warp"])
@@ -458,7 +462,7 @@ def test_the_default_rank_scale_follows_labels_and_candidates():
     assert scale(candidates=10_000) == scale(n_labels=2) == 1
     # every one of them is a negative
     assert scale(candidates=28, loss="softmax") == scale()
-    assert scale(rank_scale=0.2, candidates=1) == 0.2
+    assert scale(sampler=Adaptive(rank_scale=0.2), candidates=1) == 0.2
 
 
 OPTIONS = {"factors": 8, "iterations": 4, "random_state": 0, "num_threads": 1}

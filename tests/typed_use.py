@@ -29,6 +29,7 @@ from vseens_rec import (
     VSEens,
     show_config,
 )
+from vseens_rec.choices import Group, Hinge, Softmax, Violator
 from vseens_rec.datasets import (
     Annotations,
     load_emoji,
@@ -64,7 +65,7 @@ def watch(epoch: int, elapsed: float, correct: int, skipped: int) -> None:
 
 
 def fitting(X: csr_matrix, dense: NDArray[np.bool_], array: csr_array) -> None:
-    model = VSEens(64, 0.1, 0.03, 20, selection="group", group_size="auto", candidates=16)
+    model = VSEens(64, 0.1, 0.03, 20, selection=Group(size="auto"), candidates=16)
     assert_type(model.fit(X), VSEens)
     assert_type(model.fit(dense, show_progress=False, callback=watch), VSEens)
     assert_type(model.fit([[1, 0], [0, 1]]), VSEens)
@@ -81,9 +82,9 @@ def fitting(X: csr_matrix, dense: NDArray[np.bool_], array: csr_array) -> None:
     assert_type(OptAUC().fit(X), OptAUC)
     assert_type(AoBPR(random_state=np.random.default_rng(0)).fit(X), AoBPR)
     assert_type(DNS(candidates=4, random_state=np.random.RandomState(0)).fit(X), DNS)
-    assert_type(WARP(max_trials=100, random_state=0).fit(X), WARP)
-    assert_type(NaiveRank(margin=0.5).fit(X), NaiveRank)
-    assert_type(SampledSoftmax(temperature=0.5).fit(X), SampledSoftmax)
+    assert_type(WARP(selection=Violator(max_trials=100), random_state=0).fit(X), WARP)
+    assert_type(NaiveRank(loss=Hinge(margin=0.5)).fit(X), NaiveRank)
+    assert_type(SampledSoftmax(loss=Softmax(temperature=0.5)).fit(X), SampledSoftmax)
     assert_type(Popularity(dtype="float64", num_threads=1).fit(X), Popularity)
 
     checkpoint = Checkpoint(Path("training"), every=5)

@@ -6,10 +6,20 @@ trained with the adaptive negative sampler of VSE-ens.
 
 __version__ = "0.1.0"
 
-from . import datasets, metrics, model_selection
+from . import choices, datasets, metrics, model_selection
 from ._native import show_config
-from .baselines import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, Popularity, SampledSoftmax
-from .checkpoints import Checkpoint
+from .baselines import (
+    BPR,
+    DNS,
+    WARP,
+    AoBPR,
+    NaiveRank,
+    OptAUC,
+    Popularity,
+    ReleasedVSEens,
+    SampledSoftmax,
+)
+from .files.checkpoints import Checkpoint
 from .named import NamedModel, NamedRanking
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
 from .vseens import VSEens
@@ -28,9 +38,11 @@ __all__ = [
     "OptAUC",
     "Popularity",
     "PopularitySampler",
+    "ReleasedVSEens",
     "SampledSoftmax",
     "UniformSampler",
     "VSEens",
+    "choices",
     "datasets",
     "metrics",
     "model_selection",

@@ -5,67 +5,20 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, TypeGuard, overload
+from typing import Any, TypeGuard, overload
 
 import numpy as np
 from implicit.utils import ParameterWarning
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_array, validate_data
 
 from . import frames
-from ._native import kernel
 from ._typing import Floats, IdsLike, MatrixLike, RandomStateLike
 
-if TYPE_CHECKING:
-    from .training import Settings
-
 MAX_LABELS = 2**31 - 1
-
-PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
-    "factors": [Interval(Integral, 1, 2**16, closed="both")],
-    "learning_rate": [Interval(Real, 0, None, closed="left"), None],
-    "learning_rate_schedule": [StrOptions({"constant", "linear"})],
-    "damped_steps": ["boolean", None],
-    "user_learning_rate_multiplier": [Interval(Real, 0, None, closed="left"), None],
-    "regularization": [Interval(Real, 0, None, closed="left"), None],
-    "regularization_user": [Interval(Real, 0, None, closed="left"), None],
-    "regularization_positive": [Interval(Real, 0, None, closed="left"), None],
-    "regularization_negative": [Interval(Real, 0, None, closed="left"), None],
-    "regularize": [StrOptions({"all", "violating"})],
-    "iterations": [Interval(Integral, 0, None, closed="left")],
-    "sampler": [StrOptions(set(kernel.PROPOSALS))],
-    "rank_scale": [Interval(Real, 0, None, closed="neither"), None],
-    "refresh_interval": [Interval(Real, 0, None, closed="left")],
-    "popularity_exponent": [Interval(Real, 0, None, closed="left")],
-    "loss": [StrOptions(set(kernel.LOSSES))],
-    "margin": [Interval(Real, None, None, closed="neither"), None],
-    "temperature": [Interval(Real, 0, None, closed="neither")],
-    "proposal_correction": ["boolean"],
-    "selection": [StrOptions(set(kernel.SELECTIONS)), None],
-    "candidates": [Interval(Integral, 1, 2**16, closed="both"), None],
-    "share_candidates": ["boolean"],
-    "group_size": [Interval(Integral, 1, 2**16, closed="both"), StrOptions({"auto"})],
-    "max_trials": [Interval(Integral, 1, 2**31 - 1, closed="both"), None],
-    "positive_sampling": [StrOptions({"pairs", "images", "weighted"})],
-    "use_bias": ["boolean"],
-    "cosine": ["boolean"],
-    "fold_in_users": ["boolean"],
-    "warm_start": ["boolean"],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "scoring": [str],
-    "compat": [StrOptions({"released"}), None],
-    "verify_negative_samples": ["boolean"],
-    "init": [StrOptions({"spectral", "random"}), None],
-    "init_scale": [Interval(Real, 0, None, closed="left")],
-    "num_threads": [Interval(Integral, 0, None, closed="left")],
-    "random_state": ["random_state", np.random.Generator],
-}
 
 
 def check_parameters(estimator: BaseEstimator) -> None:
@@ -102,67 +55,6 @@ def check_parameters(estimator: BaseEstimator) -> None:
         raise InvalidParameterError(
             f"The 'dtype' parameter of {type(estimator).__name__} must be np.float32 or "
             f"np.float64. Got {estimator.dtype!r} instead."
-        )
-
-
-def check_combination(settings: "Settings") -> None:
-    """Refuse sampler, selection, loss and what goes with them where they contradict each other."""
-    selection, candidates = settings.selection, settings.candidates
-    if settings.loss == "warp" and selection != "violator":
-        raise ValueError(
-            "loss='warp' weighs by the number of trials to a violator, which "
-            f"selection={selection!r} does not count: use selection='violator', or loss='hinge'"
-        )
-    if selection == "violator":
-        if settings.loss in ("softmax", "sgns"):
-            raise ValueError(
-                f"loss={settings.loss!r} has no margin to violate, so selection='violator' does "
-                "not go with it: use selection='hardest' or 'first', or loss='hinge', 'logistic' "
-                "or 'warp'"
-            )
-        if candidates != 1 or settings.share_candidates:
-            name = "share_candidates" if settings.share_candidates else "candidates"
-            raise ValueError(
-                f"selection='violator' draws until one violates, so {name}="
-                f"{getattr(settings, name)} has no meaning: limit the draws with max_trials, or "
-                "use selection='hardest'"
-            )
-    elif settings.max_trials is not None:
-        raise ValueError(
-            f"max_trials={settings.max_trials} belongs to selection='violator', got selection="
-            f"{selection!r}: use candidates there"
-        )
-    if selection != "group" and settings.group_size != 1:
-        raise ValueError(
-            f"group_size={settings.group_size!r} belongs to selection='group', got selection="
-            f"{selection!r}: use selection='group', or group_size=1"
-        )
-    if selection in ("hardest", "group") and candidates < 2:
-        raise ValueError(
-            f"selection={selection!r} chooses among candidates, got candidates={candidates}: use "
-            "2 or more, or selection='first'"
-        )
-    if settings.group_size != "auto" and settings.group_size > candidates:
-        raise ValueError(f"group_size={settings.group_size} is more than candidates={candidates}")
-    if settings.corrected and (settings.loss != "softmax" or selection != "first"):
-        raise ValueError(
-            "proposal_correction makes loss='softmax' with selection='first' estimate the full "
-            f"softmax; it has no meaning for loss={settings.loss!r} with selection="
-            f"{selection!r}: use that pair, or proposal_correction=False"
-        )
-    if settings.cosine and settings.use_bias:
-        raise ValueError(
-            "cosine=True keeps factors at length 1, where a bias has no place: use use_bias=False"
-        )
-    if settings.damped_steps and settings.released:
-        raise ValueError(
-            "compat='released' takes steps as the released code does, which does not damp them: "
-            "leave damped_steps=True out"
-        )
-    if settings.released and (candidates != 1 or settings.share_candidates):
-        raise ValueError(
-            "compat='released' follows code that has one negative a positive, got candidates="
-            f"{candidates}, share_candidates={settings.share_candidates}: use candidates=1"
         )
 
 

@@ -9,12 +9,26 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_matrix
 
 from ._typing import EpochCallback, Floats, IdsLike, MatrixLike
-from .checkpoints import Checkpoint
-from .sampling import count_labels
+from .choices import Adaptive, Exact, Hinge, Random, Softmax, Violator, Warp
+from .choices.base import Choice
+from .engine.interactions import count_labels
+from .engine.settings import Usual
+from .estimator import LinearRecommender
+from .files.checkpoints import Checkpoint
 from .updates import StoredPairs
 from .vseens import VSEens
 
-__all__ = ["BPR", "DNS", "WARP", "AoBPR", "NaiveRank", "OptAUC", "Popularity", "SampledSoftmax"]
+__all__ = [
+    "BPR",
+    "DNS",
+    "WARP",
+    "AoBPR",
+    "NaiveRank",
+    "OptAUC",
+    "Popularity",
+    "ReleasedVSEens",
+    "SampledSoftmax",
+]
 
 
 # what the methods are known with, but for steps that are damped: the known ones explode where the
@@ -25,9 +39,10 @@ TEXTBOOK: dict[str, Any] = {
     "learning_rate": 0.1,
     "learning_rate_schedule": "constant",
     "user_learning_rate_multiplier": 1.0,
-    "rank_scale": 0.1,
     "init": "random",
 }
+RANK_SCALE = 0.1
+USUAL = Usual(penalty=0.03)
 
 Preset = TypeVar("Preset", bound=VSEens)
 
@@ -35,21 +50,25 @@ Preset = TypeVar("Preset", bound=VSEens)
 def _preset(
     *,
     defaults: dict[str, Any] = TEXTBOOK,
-    without: tuple[str, ...] = (),
-    usual_penalty: float = 0.03,
+    usual: Usual = USUAL,
+    kinds: dict[str, type[Choice]] | None = None,
     **fixed: Any,
 ) -> Callable[[type[Preset]], type[Preset]]:
     """Make a class a preset: parameters fixed as class attributes, others with new defaults.
 
     The signature of the class lists the parameters that are left, so that scikit-learn sees those
-    and no others; its docstring gets a section on them.
+    and no others; its docstring gets a section on them. A parameter in `kinds` takes choices of
+    that kind alone: what makes the method what it is, though its settings can be others.
     """
+    kinds = kinds or {}
+    named = {name: kind.name for name, kind in kinds.items() if name not in usual.choices}
 
     def decorate(cls: type[Preset]) -> type[Preset]:
+        new = named | dict.fromkeys(usual.choices) | defaults
         left = [
-            parameter.replace(default=defaults.get(name, parameter.default))
+            parameter.replace(default=new.get(name, parameter.default))
             for name, parameter in inspect.signature(VSEens.__init__).parameters.items()
-            if name not in fixed and name not in without
+            if name not in fixed
         ]
         signature = inspect.Signature(left)
 
@@ -60,9 +79,7 @@ def _preset(
                 setattr(self, name, value)
 
         vars(__init__)["__signature__"] = signature
-        attributes = {"__init__": __init__, "_usual_penalty": usual_penalty} | fixed
-        for name in without:
-            attributes[name] = inspect.signature(VSEens.__init__).parameters[name].default
+        attributes = {"__init__": __init__, "_usual": usual, "_kinds": kinds} | fixed
         for name, value in attributes.items():
             setattr(cls, name, value)
         return _describe_parameters(cls)
@@ -92,10 +109,18 @@ def _describe_parameters(cls: type[Preset]) -> type[Preset]:
 
     alike: list[str] = []
     for name, parameter in own.items():
-        if name == "regularization" and cls._usual_penalty != VSEens._usual_penalty:
+        if name == "regularization" and cls._usual.penalty != VSEens._usual.penalty:
             describe_alike(alike)
-            lines.append("regularization : float or None, default=None")
-            lines.append(f"    As in `VSEens`, but the usual penalty is {cls._usual_penalty}.")
+            lines.append("regularization : float, Penalty or None, default=None")
+            lines.append(f"    As in `VSEens`, but the usual penalty is {cls._usual.penalty}.")
+            continue
+        if name in cls._kinds:
+            describe_alike(alike)
+            of = cls._kinds[name]
+            lines.append(f"{name} : {_kind_of(of, cls)}, default={_default(parameter)}")
+            meaning = cls._usual.choices.get(name)
+            what = f"None: ``{meaning!r}``." if meaning else f"`{of.__name__}` has its settings."
+            lines.append(f"    {what}")
             continue
         if parameter.default == usual[name].default:
             if len(", ".join([*alike, name])) > LINE_OF_NAMES:
@@ -112,6 +137,13 @@ def _describe_parameters(cls: type[Preset]) -> type[Preset]:
     return cls
 
 
+def _kind_of(kind: type[Choice], cls: type[VSEens]) -> str:
+    names = [f'"{kind.name}"', kind.__name__]
+    if kind in [type(choice) for choice in cls._usual.choices.values()]:
+        names.append("None")
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def _default(parameter: inspect.Parameter) -> str:
     value = parameter.default
     return f"np.{value.__name__}" if isinstance(value, type) else repr(value).replace("'", '"')
@@ -119,18 +151,14 @@ def _default(parameter: inspect.Parameter) -> str:
 
 # characters of them in a line of a docstring
 LINE_OF_NAMES = 72
-OF_RANKS = ("refresh_interval", "rank_scale")
-OF_SEVERAL = ("candidates", "group_size", "share_candidates")
-OF_SOFTMAX = ("temperature", "proposal_correction")
 
 
 @_preset(
     sampler="uniform",
-    selection="violator",
-    loss="warp",
+    kinds={"selection": Violator, "loss": Warp},
     # the penalty only acts on violators
-    usual_penalty=0.1,
-    without=(*OF_RANKS, *OF_SEVERAL, *OF_SOFTMAX, "popularity_exponent"),
+    usual=Usual(penalty=0.1),
+    candidates=None,
 )
 class WARP(VSEens):
     """Weighted approximate-rank pairwise loss (Weston, Bengio and Usunier, IJCAI 2011).
@@ -138,29 +166,22 @@ class WARP(VSEens):
     Uniform negatives are drawn until one scores within the margin of the positive; the number of
     trials estimates the positive's rank, and the step is weighted by ``L(rank)``. A preset of
     `VSEens`: ``sampler="uniform", selection="violator", loss="warp"``. Take it to compare with the
-    WARP of LightFM and others. A pair costs more draws as the model learns, which `max_trials`
-    limits.
+    WARP of LightFM and others. A pair costs more draws as the model learns, which
+    ``selection=Violator(max_trials=...)`` limits.
 
     Examples
     --------
     >>> from vseens_rec import WARP
+    >>> from vseens_rec.choices import Violator
     >>> from vseens_rec.datasets import load_emoji
-    >>> model = WARP(factors=8, iterations=2, max_trials=100, random_state=0, num_threads=1)
+    >>> model = WARP(
+    ...     factors=8, iterations=2, selection=Violator(max_trials=100), random_state=0)
     >>> model.fit(load_emoji().matrix, show_progress=False).recommend(0, N=3)[0].shape
     (3,)
     """
 
 
-@_preset(
-    sampler="uniform",
-    selection="first",
-    loss="logistic",
-    candidates=1,
-    without=(
-        *OF_RANKS, "group_size", "share_candidates", "max_trials", *OF_SOFTMAX, "margin",
-        "popularity_exponent",
-    ),
-)  # fmt: skip
+@_preset(sampler="uniform", selection="first", loss="logistic", candidates=1)
 class BPR(VSEens):
     """Bayesian personalised ranking (Rendle et al., UAI 2009): uniform negatives, logistic loss.
 
@@ -194,18 +215,11 @@ class OptAUC(BPR):
 
 
 @_preset(
-    sampler="adaptive",
+    kinds={"sampler": Adaptive},
+    usual=Usual(penalty=0.03, choices={"sampler": Adaptive(RANK_SCALE)}),
     selection="first",
     loss="logistic",
     candidates=1,
-    without=(
-        "group_size",
-        "share_candidates",
-        "max_trials",
-        *OF_SOFTMAX,
-        "margin",
-        "popularity_exponent",
-    ),
 )
 class AoBPR(VSEens):
     """BPR with adaptively oversampled negatives (Rendle and Freudenthaler, WSDM 2014).
@@ -228,11 +242,7 @@ class AoBPR(VSEens):
     selection="hardest",
     loss="logistic",
     defaults=TEXTBOOK | {"candidates": 8},
-    without=(
-        *OF_RANKS, "group_size", "share_candidates", "max_trials", *OF_SOFTMAX, "margin",
-        "popularity_exponent",
-    ),
-)  # fmt: skip
+)
 class DNS(VSEens):
     """Dynamic negative sampling (Zhang et al., SIGIR 2013): the hardest of some uniform candidates.
 
@@ -251,15 +261,11 @@ class DNS(VSEens):
 
 
 @_preset(
-    sampler="exact",
+    kinds={"sampler": Exact, "loss": Hinge},
+    usual=Usual(penalty=0.03, choices={"sampler": Exact(RANK_SCALE)}),
     selection="first",
-    loss="hinge",
     candidates=1,
-    without=(
-        "refresh_interval", "group_size", "share_candidates", "max_trials", *OF_SOFTMAX,
-        "popularity_exponent",
-    ),
-)  # fmt: skip
+)
 class NaiveRank(VSEens):
     """The paper's naive sampler: the law of ranks over the true ranking, with the hinge (Eq. 6).
 
@@ -278,11 +284,10 @@ class NaiveRank(VSEens):
 
 
 @_preset(
+    kinds={"loss": Softmax},
     selection="first",
-    loss="softmax",
     # small steps from a good start: more of them rank no higher, but with more factors they do
     defaults={"factors": 256, "iterations": 15, "init": "spectral"},
-    without=("group_size", "max_trials"),
 )
 class SampledSoftmax(VSEens):
     """Softmax over a positive and some sampled labels, by default ones that rank high.
@@ -293,8 +298,8 @@ class SampledSoftmax(VSEens):
     ranks 1.5 to 3.5 % higher than `VSEens` at its defaults in 1.2 to 2 times the time. With tens of
     thousands of labels its default number of candidates takes long; 4 to 16 of them and
     ``factors=64`` rank well in seconds. With ``sampler="uniform"`` or ``"popularity"`` it is the
-    usual sampled softmax, which ``proposal_correction=True`` makes an estimate of the one over all
-    labels (Bengio and Senecal, IEEE Transactions on Neural Networks 19, 2008).
+    usual sampled softmax, which ``loss=Softmax(proposal_correction=True)`` makes an estimate of the
+    one over all labels (Bengio and Senecal, IEEE Transactions on Neural Networks 19, 2008).
 
     Examples
     --------
@@ -306,7 +311,45 @@ class SampledSoftmax(VSEens):
     """
 
 
-class Popularity(VSEens):
+@_preset(
+    usual=Usual(released=True, choices={"init": Random(scale=0.01)}),
+    defaults={
+        "factors": 100,
+        "learning_rate": 0.01,
+        "regularization": 0.01,
+        "learning_rate_schedule": "constant",
+        "user_learning_rate_multiplier": 1.0,
+        "iterations": 100,
+        "loss": "hinge",
+        "use_bias": False,
+        "fold_in_users": False,
+    },
+    candidates=1,
+    damped_steps=False,
+    positive_sampling="images",
+)
+class ReleasedVSEens(VSEens):
+    """What the code released by the paper's authors does, where it differs from the paper.
+
+    A preset of `VSEens` with the paper's setting (`VSEens.paper`), to follow the figures of that
+    code: factors are drawn by their variance, ranks in steps of ``rank_scale * n_labels``, an epoch
+    has 100 triplets for every image, of a random label of it, and the image's factors move before
+    the labels'. Its WARP is ``sampler="uniform", selection="violator", loss="warp"`` here: the
+    violator is the first by id, with the logistic loss and no L(rank).
+
+    Examples
+    --------
+    >>> from vseens_rec import ReleasedVSEens
+    >>> from vseens_rec.choices import Adaptive
+    >>> from vseens_rec.datasets import load_emoji
+    >>> model = ReleasedVSEens(
+    ...     factors=8, iterations=1, sampler=Adaptive(rank_scale=0.1), random_state=0)
+    >>> model.fit(load_emoji().matrix, show_progress=False).recommend(0, N=3)[0].shape
+    (3,)
+    """
+
+
+class Popularity(LinearRecommender):
     """The same ranking for every image: by the number of images that have a label.
 
     The floor: a model that does not beat it has learned nothing about single images. It has the

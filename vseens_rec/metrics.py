@@ -1,7 +1,7 @@
 """Ranking measures over all labels, for any model that scores them, and scorers of scikit-learn."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, overload
+from typing import Any, Literal, Protocol, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,65 +10,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, frames
 from ._native import effective_threads, kernel, limit_blas
-from ._typing import Floats, MatrixLike
+from ._typing import MatrixLike
 from .datasets.annotations import Annotations, matrices_of
-from .model_selection import hide_one_label
+from .engine.holdouts import hide_one_label
+from .engine.measures import (
+    COVERAGE,
+    Factors,
+    make_ranker,
+    parse_metrics,
+    rank_by_factors,
+    values_of,
+)
 
 __all__ = ["ranking_metrics", "ranking_scorer"]
 
 # scores that are asked of a function or a model at once
 SCORES_IN_BLOCK = 4_000_000
 DEFAULT_METRICS = ("precision@10", "recall@10", "ndcg@10", "map", "mrr", "auc")
-COVERAGE = "coverage"
-
-WITH_LENGTH = ("precision", "recall", "ndcg", "hit", "auc", "coverage")
-WITHOUT_LENGTH = ("map", "mrr", "auc", "ndcg")
-
-
-class Metric(NamedTuple):
-    """A measure and the length of list that counts, 0 for all of it."""
-
-    name: str
-    measure: str
-    length: int
-
-    @property
-    def kind(self) -> int:
-        """The kernel's number of the measure."""
-        return kernel.MEASURES["auc@" if self.measure == "auc" and self.length else self.measure]
-
-
-def parse_metric(name: str) -> Metric:
-    """Split a name such as ``"ndcg@10"``; ValueError if there is no such measure."""
-    if not isinstance(name, str):
-        raise TypeError(f"metrics are named by strings such as 'ndcg@10', got {name!r}")
-    measure, at, digits = name.partition("@")
-    known = WITH_LENGTH if at else WITHOUT_LENGTH
-    if measure not in known or (at and not (digits.isdecimal() and int(digits) > 0)):
-        names = [f"{known}@N" for known in WITH_LENGTH] + list(WITHOUT_LENGTH)
-        meant = name.lower().replace(" ", "")
-        raise ValueError(
-            f"metric {name!r} is not known; there are {', '.join(names)}, with N a whole number "
-            f"such as 10{f': use {meant!r}' if meant != name and _is_metric(meant) else ''}"
-        )
-    # lists longer than any number of labels are all the same
-    return Metric(name, measure, min(int(digits or 0), _validation.MAX_LABELS))
-
-
-def _is_metric(name: str) -> bool:
-    try:
-        parse_metric(name)
-    except ValueError:
-        return False
-    return True
-
-
-def parse_metrics(metrics: str | Iterable[str]) -> list[Metric]:
-    """Parse one name or several."""
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
-    if not names:
-        raise ValueError("metrics is empty: name at least one, such as 'ndcg@10'")
-    return [parse_metric(name) for name in names]
 
 
 class HasFactors(Protocol):
@@ -207,29 +165,14 @@ def ranking_metrics(
         observed = _validation.check_matrix(given, "ranking_metrics", allow_empty=True)
     observed, held_out = _without_known(observed, held_out)
     threads = effective_threads(_validation.check_n(num_threads, "num_threads", least=0))
-    n_images, n_labels = held_out.shape
     rows = np.flatnonzero(np.diff(held_out.indptr)).astype(np.int32)
     lists = sorted({metric.length for metric in parsed if metric.measure == COVERAGE})
-    ranker = kernel.Ranker(
-        n_labels,
-        observed.indptr.astype(np.int64),
-        observed.indices.astype(np.int32, copy=False),
-        held_out.indptr.astype(np.int64),
-        held_out.indices.astype(np.int32, copy=False),
-        np.array([min(length, n_labels) for length in lists], dtype=np.int64),
-    )
+    ranker = make_ranker(observed, held_out, lists)
     with limit_blas(num_threads):
         _rank(ranker, model, observed, rows, threads)
 
     per_image = [metric for metric in parsed if metric.measure != COVERAGE]
-    values = np.empty((len(per_image), len(rows)))
-    if per_image:
-        ranker.measure(
-            rows,
-            np.array([metric.kind for metric in per_image], dtype=np.int32),
-            np.array([metric.length for metric in per_image], dtype=np.int64),
-            values,
-        )
+    values = values_of(ranker, rows, per_image)
     measured = {metric.name: row for metric, row in zip(per_image, values, strict=True)}
     result: dict[str, Any] = {}
     for metric in parsed:
@@ -239,7 +182,7 @@ def ranking_metrics(
             counted = measured[metric.name][~np.isnan(measured[metric.name])]
             result[metric.name] = float(counted.mean()) if len(counted) else float("nan")
         else:
-            result[metric.name] = np.full(n_images, np.nan)
+            result[metric.name] = np.full(held_out.shape[0], np.nan)
             result[metric.name][rows] = measured[metric.name]
     return result
 
@@ -361,13 +304,6 @@ def unwrapped(model: Any, X: Any) -> tuple[Any, Any]:
             return model, X
 
 
-class Factors(NamedTuple):
-    """The factors of a model without the rest."""
-
-    user_factors: Floats
-    item_factors: Floats
-
-
 def _without_known(
     observed: csr_matrix | None, held_out: csr_matrix
 ) -> tuple[csr_matrix, csr_matrix]:
@@ -395,13 +331,7 @@ def _rank(
     factors = _factors_of(model, shape)
     if factors is not None and factors[0].dtype == factors[1].dtype == np.float32:
         users, items = factors
-        finite = ranker.rank_factors(
-            np.ascontiguousarray(users),
-            kernel.label_panels(np.ascontiguousarray(items)),
-            rows,
-            threads,
-        )
-        if not finite:
+        if not rank_by_factors(ranker, Factors(users, items), rows, threads):
             raise ValueError("model gives scores that are not numbers: its factors are too large")
         return
     if factors is not None:

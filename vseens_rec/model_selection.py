@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix, issparse
 
 from . import _validation
 from ._typing import MatrixLike, RandomStateLike
-from .hashing import hash_of, hashes_of_labels, hashes_of_rows
+from .engine.holdouts import part, split_counts
 
 __all__ = [
     "Holdout",
@@ -59,7 +59,7 @@ def leave_one_out_split(
     chosen = matrix.indptr[:-1][several] + generator.integers(0, lengths[several])
     held_out = np.zeros(matrix.nnz, dtype=bool)
     held_out[chosen] = True
-    return _part(matrix, ~held_out), _part(matrix, held_out)
+    return part(matrix, ~held_out), part(matrix, held_out)
 
 
 def leave_k_out_split(
@@ -102,7 +102,7 @@ def leave_k_out_split(
     k = _validation.check_n(k, "k")
     matrix = _validation.check_matrix(X, "leave_k_out_split")
     counts = np.where(np.diff(matrix.indptr) > k, k, 0)
-    return _split(matrix, counts, random_state)
+    return split_counts(matrix, counts, _validation.seed_from(random_state))
 
 
 def fraction_split(
@@ -148,7 +148,8 @@ def fraction_split(
     # products such as 10 * 0.3 are meant as whole numbers
     counts = np.floor(expected + 1e-9)
     counts += generator.random(len(lengths)) < expected - counts
-    return _split(matrix, np.minimum(counts.astype(np.int64), lengths - 1), generator)
+    counts = np.minimum(counts.astype(np.int64), lengths - 1)
+    return split_counts(matrix, counts, _validation.seed_from(generator))
 
 
 def time_split(
@@ -230,9 +231,9 @@ def time_split(
         held_out = moments >= cutoff
         span = f"the times go from {moments.min()} to {moments.max()}"
     if held_out.all() or not held_out.any():
-        part = "train" if held_out.all() else "test"
-        raise ValueError(f"{part} would be empty: {span}")
-    return _part(matrix, ~held_out), _part(matrix, held_out)
+        empty = "train" if held_out.all() else "test"
+        raise ValueError(f"{empty} would be empty: {span}")
+    return part(matrix, ~held_out), part(matrix, held_out)
 
 
 def leave_last_k_out_split(
@@ -283,7 +284,7 @@ def leave_last_k_out_split(
     counts = np.where(lengths > k, k, 0)
     held_out = np.empty(matrix.nnz, dtype=bool)
     held_out[order] = place >= np.repeat(lengths - counts, lengths)
-    return _part(matrix, ~held_out), _part(matrix, held_out)
+    return part(matrix, ~held_out), part(matrix, held_out)
 
 
 def _with_times(X: Any, times: Any, caller: str) -> tuple[csr_matrix, NDArray[Any]]:
@@ -409,71 +410,8 @@ class Holdout:
         return 1
 
 
-def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
-    """Hide one label of every row that has two or more, chosen by the labels of the row alone.
-
-    The label is that with the largest hash of (the row's sorted labels, the label), so the same
-    one whatever the other rows and the order are.
-
-    Parameters
-    ----------
-    matrix : csr_matrix
-        Canonical: sorted, without duplicates, every stored value > 0.
-
-    Returns
-    -------
-    observed, hidden : csr_matrix
-        Rows of `matrix` with two labels or more.
-    """
-    matrix = matrix[np.flatnonzero(np.diff(matrix.indptr) >= 2)]
-    if not matrix.shape[0]:
-        raise ValueError(
-            "score hides one label of every image with two or more, but X has no such image: pass "
-            "the held-out labels as y"
-        )
-    starts = matrix.indptr[:-1]
-    of_row = hash_of(hashes_of_rows(matrix))
-    values = hash_of(hashes_of_labels(matrix.indices) ^ np.repeat(of_row, np.diff(matrix.indptr)))
-    largest = np.repeat(np.maximum.reduceat(values, starts), np.diff(matrix.indptr))
-    hidden = values == largest
-    return _part(matrix, ~hidden), _part(matrix, hidden)
-
-
-def split_rows(
-    matrix: csr_matrix, rows: NDArray[np.integer[Any]], share: float, seed: int
-) -> tuple[csr_matrix, csr_matrix]:
-    """Hold out a share of the labels of some rows, at least one, and leave at least one.
-
-    `matrix` is canonical, and the rows have two labels or more.
-    """
-    lengths = np.diff(matrix.indptr)
-    counts = np.zeros(len(lengths), dtype=np.int64)
-    counts[rows] = np.clip(np.rint(share * lengths[rows]), 1, lengths[rows] - 1)
-    return _split(matrix, counts, seed)
-
-
 def _check_fraction(test_fraction: float) -> float:
     fraction = _validation.check_positive(test_fraction, "test_fraction")
     if fraction >= 1:
         raise ValueError(f"test_fraction must be below 1, got {test_fraction}")
     return fraction
-
-
-def _split(
-    matrix: csr_matrix, counts: NDArray[np.integer[Any]], random_state: RandomStateLike
-) -> tuple[csr_matrix, csr_matrix]:
-    """Hold out so many random labels of every row."""
-    generator = np.random.default_rng(_validation.seed_from(random_state))
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    shuffled = np.lexsort((generator.random(matrix.nnz), rows))
-    place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
-    held_out = np.empty(matrix.nnz, dtype=bool)
-    held_out[shuffled] = place < counts[rows]
-    return _part(matrix, ~held_out), _part(matrix, held_out)
-
-
-def _part(matrix: csr_matrix, kept: NDArray[np.bool_]) -> csr_matrix:
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return csr_matrix(
-        (matrix.data[kept], matrix.indices[kept], before[matrix.indptr]), shape=matrix.shape
-    )

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix, issparse
 
-from . import _validation, archive, frames, persistence
+from . import _validation, frames
 from ._typing import BinaryFile, MatrixLike, PathLike
-from .archive import Header, MmapMode
 from .datasets import Annotations
+from .estimator import LinearRecommender
+from .files import archive, models
+from .files.archive import Header, MmapMode
 from .names import Names, Policy, from_json, list_of
 from .serving import LOWEST
 from .updates import StoredPairs
-from .vseens import VSEens
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,7 +32,7 @@ Sessions: TypeAlias = Iterable[Hashable] | Iterable[Iterable[Hashable]]
 # of the files, whose names are JSON in bytes
 VERSION = 1
 KINDS: archive.Kinds = {
-    **persistence.ARRAYS,
+    **models.ARRAYS,
     "image_ids": (1, (np.uint8,)),
     "labels": (1, (np.uint8,)),
 }
@@ -352,7 +353,7 @@ class NamedModel:
 
     def _fit(self, X: Any, *args: Any, **arguments: Any) -> "Self":
         self.model.fit(X, *args, **arguments)
-        self._matrix = None if isinstance(self.model, VSEens) else csr_matrix(X)
+        self._matrix = None if isinstance(self.model, LinearRecommender) else csr_matrix(X)
         self._register()
         return self
 
@@ -795,12 +796,12 @@ class NamedModel:
         >>> NamedModel.load(file).recommend("a.jpg", N=1).names.tolist()
         ['sea']
         """
-        if not isinstance(self.model, VSEens):
+        if not isinstance(self.model, LinearRecommender):
             raise TypeError(
                 f"NamedModel.save takes models of vseens_rec, this one is of "
                 f"{type(self.model).__name__}: pickle it, or save the model and the names apart"
             )
-        header, arrays = persistence.described(self.model, fitted_matrix=fitted_matrix)
+        header, arrays = models.described(self.model._state(fitted_matrix))
         kinds = {}
         for argument, names in (("image_ids", self._images), ("labels", self._labels)):
             text, kinds[argument] = names.to_json()
@@ -808,7 +809,7 @@ class NamedModel:
         archive.write(
             file,
             {
-                "format": persistence.NAMED_FORMAT,
+                "format": models.NAMED_FORMAT,
                 "version": VERSION,
                 "model": header,
                 "kinds": kinds,
@@ -823,7 +824,7 @@ class NamedModel:
         cls,
         file: PathLike | BinaryFile,
         *,
-        model_class: type[VSEens] | None = None,
+        model_class: type[LinearRecommender] | None = None,
         mmap_mode: MmapMode = None,
     ) -> "Self":
         """Load a model and its names that `save` wrote. No code from the file is run.
@@ -861,19 +862,19 @@ class NamedModel:
         """
 
         def check(header: Header) -> None:
-            if header.get("format") == persistence.FORMAT:
+            if header.get("format") == models.FORMAT:
                 raise ValueError(
                     f"the file holds a {header.get('class')} without names: load it with "
                     f"{header.get('class')}.load"
                 )
-            if header.get("format") != persistence.NAMED_FORMAT:
+            if header.get("format") != models.NAMED_FORMAT:
                 raise ValueError("this is not the file of a NamedModel of vseens_rec")
             if header.get("version") != VERSION or not isinstance(header.get("model"), dict):
                 raise ValueError(
                     f"the file has version {header.get('version')!r} of the format, this release "
                     f"reads {VERSION}"
                 )
-            persistence.check_header(header["model"])
+            models.check_header(header["model"])
 
         header, arrays = archive.read(file, KINDS, check, mmap_mode)
         try:
@@ -882,7 +883,7 @@ class NamedModel:
                 for argument in ("image_ids", "labels")
             ]
             known_class = model_class or _class_named(header["model"]["class"])
-            model = persistence.restored(known_class, header["model"], arrays)
+            model = known_class._of(models.restored(header["model"], arrays))
             return cls(
                 model,
                 *names,
@@ -926,7 +927,9 @@ class NamedModel:
         self, N: int, arguments: dict[str, Any]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the labels that most images have, and how many those are."""
-        matrix = self.model._pattern() if isinstance(self.model, VSEens) else self._matrix
+        matrix = (
+            self.model._pattern() if isinstance(self.model, LinearRecommender) else self._matrix
+        )
         if matrix is None:
             raise ValueError(
                 "unknown='popular' needs to know how many images have each label, but the model "
@@ -1191,9 +1194,9 @@ def _names_of(model: Any) -> tuple[Names, Names] | None:
     return images, labels
 
 
-def _class_named(name: str) -> type[VSEens]:
+def _class_named(name: str) -> type[LinearRecommender]:
     """Find a class of models by its name among those that are imported."""
-    classes: list[type[VSEens]] = [VSEens]
+    classes: list[type[LinearRecommender]] = [LinearRecommender]
     for known in classes:
         if known.__name__ == name:
             return known

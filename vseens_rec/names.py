@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from . import frames, persistence
+from . import frames
+from .files.names import names_from_json, names_to_json
 
 Policy: TypeAlias = Literal["error", "skip", "popular"]
 
@@ -211,12 +212,12 @@ class Names:
         """Return the names as JSON, and the type of the array."""
         kind = self.array.dtype
         plain = self.array.view(np.int64) if kind.kind == "M" else self.array
-        return json.dumps(persistence.names_to_json(plain.tolist())), kind.str
+        return json.dumps(names_to_json(plain.tolist())), kind.str
 
 
 def from_json(content: np.ndarray, kind: str) -> NDArray[Any]:
     """Return names as they were before `Names.to_json`."""
-    names = persistence.names_from_json(json.loads(content.tobytes().decode()))
+    names = names_from_json(json.loads(content.tobytes().decode()))
     dtype = np.dtype(kind)
     if dtype.kind not in "iufUMO" or names is None:
         raise ValueError(f"the names of the file have the type {kind}")

@@ -1,84 +1,16 @@
-"""Where candidate negatives come from: for the kernel, and for anybody's training loop."""
-
-from math import ceil
+"""The samplers of candidate negatives, for anybody's training loop."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _validation
 from ._native import effective_threads, kernel, threads_for
-from ._typing import Floats, MatrixLike, RandomStateLike
+from ._typing import MatrixLike, RandomStateLike
+from .choices import Adaptive, ByPopularity, Exact, Sampler, Uniform
+from .engine.padding import padded
+from .engine.samplers import make_sampler, popularity_weights
 
 __all__ = ["AdaptiveSampler", "ExactSampler", "PopularitySampler", "UniformSampler"]
-
-# ranks beyond this many times the scale of the law hold exp(-10) of its mass
-DEPTH_IN_SCALES = 10
-# numbers that are counted at once, as NumPy makes larger ones of them
-COUNTED_AT_ONCE = 1 << 21
-
-
-def count_labels(indices: NDArray[np.int32], n_labels: int) -> NDArray[np.int64]:
-    """Count the images of every label."""
-    counts = np.zeros(n_labels, dtype=np.int64)
-    for start in range(0, len(indices), COUNTED_AT_ONCE):
-        counts += np.bincount(indices[start : start + COUNTED_AT_ONCE], minlength=n_labels)
-    return counts
-
-
-def rank_law(n_labels: int, rank_scale: float, released: bool = False) -> NDArray[np.float64]:
-    """Probabilities of the ranks 1 to R, in proportion to exp(-rank / scale).
-
-    The scale is ``max(1, rank_scale * n_labels)`` and R is ten times that, at most `n_labels`
-    (Eq. 6 of the paper, read as exp(-r / lambda)). The released code rounds rank / scale down.
-    """
-    scale = max(1.0, rank_scale * n_labels)
-    # a scale may be too large for an integer
-    depth = n_labels if DEPTH_IN_SCALES * scale >= n_labels else ceil(DEPTH_IN_SCALES * scale)
-    ranks = np.arange(1, depth + 1)
-    exponent = ranks // int(min(scale, n_labels + 1)) if released else (ranks - 1) / scale
-    weights: NDArray[np.float64] = np.exp(-exponent.astype(np.float64))
-    weights /= weights.sum()
-    return weights
-
-
-def popularity_weights(
-    counts: NDArray[np.int64] | NDArray[np.float64], exponent: float
-) -> NDArray[np.float64]:
-    """Return what labels are drawn in proportion to: a power of their counts."""
-    # a power of counts themselves may be infinite
-    weights: NDArray[np.float64] = (counts / max(counts.max(initial=0), 1e-300)) ** exponent
-    return weights
-
-
-def make_sampler(
-    kind: str,
-    n_labels: int,
-    columns: int,
-    *,
-    rank_scale: float = 1.0,
-    label_weights: NDArray[np.float64] | None = None,
-    released: bool = False,
-) -> kernel.Sampler:
-    """Make a kernel sampler; ``label_weights`` are those of the popularity sampler."""
-    law: NDArray[np.float64] | None = None
-    table: NDArray[np.uint16] | NDArray[np.uint32] | None = None
-    if label_weights is not None:
-        law = label_weights / label_weights.sum()
-    elif kind in ("adaptive", "exact"):
-        law = rank_law(n_labels, rank_scale, released)
-        if kind == "adaptive":
-            shape = (columns, min(n_labels, 2 * len(law)))
-            few = n_labels <= 2**16
-            table = np.zeros(shape, np.uint16) if few else np.zeros(shape, np.uint32)
-    return kernel.Sampler(
-        kernel.PROPOSALS[kind],
-        n_labels,
-        columns,
-        None if law is None else kernel.alias_table(law),
-        law,
-        table,
-        variance=released,
-    )
 
 
 class _SamplerObject:
@@ -203,7 +135,7 @@ class _SamplerObject:
 class _FactorSampler(_SamplerObject):
     """A sampler that follows the factors of the labels."""
 
-    _kind: str
+    _kind: type[Sampler]
 
     def __init__(
         self,
@@ -222,7 +154,7 @@ class _FactorSampler(_SamplerObject):
         self.n_labels: int
         self.n_labels, self._columns = items.shape
         self._sampler = make_sampler(
-            self._kind, self.n_labels, self._columns, rank_scale=self.rank_scale
+            self._kind(), self.n_labels, self._columns, rank_scale=self.rank_scale
         )
         self._start(random_state, num_threads)
         self.refresh(items)
@@ -299,7 +231,7 @@ class AdaptiveSampler(_FactorSampler):
     True
     """
 
-    _kind = "adaptive"
+    _kind = Adaptive
 
 
 class ExactSampler(_FactorSampler):
@@ -330,7 +262,7 @@ class ExactSampler(_FactorSampler):
     True
     """
 
-    _kind = "exact"
+    _kind = Exact
 
 
 class UniformSampler(_SamplerObject):
@@ -361,7 +293,7 @@ class UniformSampler(_SamplerObject):
         if self.n_labels > _validation.MAX_LABELS:
             raise ValueError(f"n_labels must be at most {_validation.MAX_LABELS}, got {n_labels}")
         self._columns = None
-        self._sampler = make_sampler("uniform", self.n_labels, 1)
+        self._sampler = make_sampler(Uniform(), self.n_labels, 1)
         self._start(random_state, num_threads)
 
 
@@ -404,20 +336,9 @@ class PopularitySampler(_SamplerObject):
         self.n_labels: int = len(weights)
         self._columns = None
         self._sampler = make_sampler(
-            "popularity",
+            ByPopularity(self.exponent),
             self.n_labels,
             1,
             label_weights=popularity_weights(weights, self.exponent),
         )
         self._start(random_state, num_threads)
-
-
-def padded(factors: Floats, *, copy: bool = False) -> NDArray[np.float32]:
-    """Return float32 rows as the kernel reads them; a copy only if asked for or needed."""
-    width = kernel.padded_width(factors.shape[1])
-    ready = width == factors.shape[1] and factors.ctypes.data % 64 == 0
-    if ready and factors.dtype == np.float32 and factors.flags.c_contiguous and not copy:
-        return factors
-    rows = kernel.aligned_rows(len(factors), width)
-    rows[:, : factors.shape[1]] = factors
-    return rows

@@ -5,7 +5,7 @@ import numpy as np
 from emoji_models import SHADES, by_rank, emoji, in_bins, negatives_by_score, rank_bins, trained
 
 from vseens_rec import AdaptiveSampler
-from vseens_rec.sampling import rank_law
+from vseens_rec.engine.samplers import rank_law
 
 SCALES = (1.0, 0.3, 0.1, 0.03, 0.01)
 

@@ -6,21 +6,23 @@ but not stored. So a few settings are tried where some labels are hidden.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ._typing import Floats
+from .._typing import Floats
 from .fold_in import FoldIn
-from .metrics import Factors, ranking_metrics
-from .model_selection import split_rows
-from .sampling import count_labels
-from .training import Settings, Trainer, last_group_size
+from .group_size import last_group_size
+from .holdouts import split_rows
+from .interactions import Interactions, count_labels
+from .measures import Factors, measure, parse_metric
+from .settings import Settings, TrialResult
+from .trainer import Trainer
 
-METRIC = "ndcg@10"
+METRIC = parse_metric("ndcg@10")
 # images whose labels are hidden, a third of all at most, since the rest has to tell of the labels
 # what it would without; the share of their labels that is; with fewer images chance decides
 MOST_IMAGES = 2000
@@ -43,37 +45,15 @@ EASIER = 0.25
 GAIN_OF_EASIER = 1.05
 
 
-class Choice(NamedTuple):
-    """What counts and a trial found.
-
-    Attributes
-    ----------
-    penalty : float
-        How many times as large as usual the penalty is.
-    hardness : float
-        What share of the usual number of candidates is drawn, over ranks that are more in
-        proportion to its root.
-    popularity : bool
-        Nothing ranked above popularity.
-    scores : dict of str to float
-        NDCG@10 of what was tried.
-    """
-
-    penalty: float = 1.0
-    hardness: float = 1.0
-    popularity: bool = False
-    scores: dict[str, float] = {}  # noqa: RUF012
-
-
-def choice_from(stored: Any) -> Choice:
-    """Make a choice of what a file has; ValueError or TypeError if that cannot be one."""
-    choice = Choice(**stored)
-    numbers = [choice.penalty, choice.hardness, *choice.scores.values()]
-    if not isinstance(choice.popularity, bool) or not all(
+def result_from(stored: Any) -> TrialResult:
+    """Make a result of what a file has; ValueError or TypeError if that cannot be one."""
+    result = TrialResult(**stored)
+    numbers = [result.penalty, result.hardness, *result.scores.values()]
+    if not isinstance(result.popularity, bool) or not all(
         isinstance(number, (int, float)) and 0 <= number < np.inf for number in numbers
     ):
         raise ValueError("trial_ holds more than numbers")
-    return choice
+    return result
 
 
 class Trial:
@@ -82,7 +62,7 @@ class Trial:
     Parameters
     ----------
     resolve : callable
-        Takes a `Choice` and returns the settings of a training with it.
+        Takes a `TrialResult` and returns the settings of a training with it.
     matrix : csr_matrix
         Canonical: sorted, without duplicates, every stored value > 0.
     images : ndarray of int
@@ -93,33 +73,42 @@ class Trial:
         64 bits.
     num_threads : int
         At least 1.
+    show : callable
+        Told what is tried.
     """
 
     def __init__(
         self,
-        resolve: Callable[[Choice], Settings],
+        resolve: Callable[[TrialResult], Settings],
         matrix: csr_matrix,
         images: NDArray[np.int64],
         epochs: int,
         seed: int,
         num_threads: int,
+        show: Callable[[str], None],
     ):
+        self.show = show
         self.resolve, self.epochs, self.num_threads = resolve, epochs, num_threads
         self.seed = seed ^ 0x5851F42D4C957F2D
-        self.train, hidden = split_rows(matrix, images, HIDDEN, self.seed)
+        stream = int(np.random.SeedSequence(self.seed).generate_state(1, np.uint64)[0])
+        self.train, hidden = split_rows(matrix, images, HIDDEN, stream)
+        self.interactions = Interactions.of(self.train)
         self.known, self.hidden = self.train[images], hidden[images]
         self.initial: tuple[Floats, Floats] | None = None
         self.scores: dict[str, float] = {}
 
     def measure(self, name: str, penalty: float, hardness: float) -> float:
         """Train and rank the hidden labels; 0 where the training diverges."""
-        settings = self.resolve(Choice(penalty, hardness))
-        trainer = Trainer(self.train, settings, self.seed, self.num_threads, self.initial)
+        self.show(name)
+        settings = self.resolve(TrialResult(penalty, hardness))
+        trainer = Trainer(self.interactions, settings, self.seed, self.num_threads, self.initial)
         if self.initial is None:
             items = trainer.item_factors[:, : settings.columns]
             self.initial = (trainer.user_factors.copy(), items.copy())
         try:
-            trainer.train(self.epochs)
+            for iteration in range(self.epochs):
+                trainer.run_epoch(iteration, self.epochs)
+            trainer.check()
             folder = FoldIn(
                 settings,
                 trainer.item_factors,
@@ -127,7 +116,7 @@ class Trial:
                 last_group_size(settings, trainer.history),
                 self.num_threads,
             )
-            users = folder.users(self.known, self.num_threads)
+            users = folder.users(Interactions.of(self.known), self.num_threads)
         except ModelFitError:
             return 0.0
         factors = Factors(users, trainer.item_factors[:, : settings.columns])
@@ -140,24 +129,9 @@ class Trial:
         return self._score("popularity", Factors(users, counts[:, np.newaxis]))
 
     def _score(self, name: str, factors: Factors) -> float:
-        found = ranking_metrics(
-            factors, self.known, self.hidden, METRIC, num_threads=self.num_threads
-        )
-        score = float(found[METRIC])
+        score = measure(factors, self.known, self.hidden, METRIC, self.num_threads)
         self.scores[name] = score
         return score
-
-
-def hardness_of(matrix: csr_matrix, settings: Settings) -> float:
-    """Keep the negatives of a mean pair behind as many ranks as its image has labels.
-
-    An image of many labels has many more that are true but not stored, and those rank first.
-    """
-    lengths = np.diff(matrix.indptr).astype(np.float64)
-    of_pairs = float((lengths**2).sum() / max(1.0, lengths.sum()))
-    ranks = settings.rank_scale * matrix.shape[1] / settings.candidates
-    share: float = min(1.0, ranks / max(1.0, of_pairs))
-    return share
 
 
 def images_to_try(matrix: csr_matrix, seed: int) -> NDArray[np.int64]:
@@ -171,7 +145,7 @@ def images_to_try(matrix: csr_matrix, seed: int) -> NDArray[np.int64]:
 
 
 def choose(
-    resolve: Callable[[Choice], Settings],
+    resolve: Callable[[TrialResult], Settings],
     matrix: csr_matrix,
     iterations: int,
     seed: int,
@@ -179,13 +153,14 @@ def choose(
     *,
     hardness: float | None,
     popularity: bool,
-) -> Choice:
+    show: Callable[[str], None] = lambda name: None,
+) -> TrialResult:
     """Choose a penalty, and where it is open how hard negatives are, for a training.
 
     Parameters
     ----------
     resolve : callable
-        Takes a `Choice` and returns the settings of a training with it.
+        Takes a `TrialResult` and returns the settings of a training with it.
     matrix : csr_matrix
         What will be trained on.
     iterations : int
@@ -199,19 +174,21 @@ def choose(
         number or the scale of ranks is given.
     popularity : bool
         Whether the model can rank by popularity alone.
+    show : callable
+        Told what is tried.
 
     Returns
     -------
-    Choice
+    TrialResult
         That of `hardness` where there was no trial.
     """
-    usual = Choice(hardness=1.0 if hardness is None else hardness)
+    usual = TrialResult(hardness=1.0 if hardness is None else hardness)
     epochs = min(MOST_EPOCHS, int(SHARE_OF_EPOCHS * iterations))
     images = images_to_try(matrix, seed)
     if epochs < FEWEST_EPOCHS or not len(images):
         return usual
     epochs = min(iterations, max(epochs, FEWEST_STEPS // matrix.nnz))
-    trial = Trial(resolve, matrix, images, epochs, seed, num_threads)
+    trial = Trial(resolve, matrix, images, epochs, seed, num_threads, show)
     penalty, harder = 1.0, usual.hardness
     score = trial.measure("usual", penalty, harder)
     found = trial.measure("small penalty", SMALL_PENALTY, harder)
@@ -227,4 +204,4 @@ def choose(
         found = trial.measure("large penalty", LARGE_PENALTY, easier)
         if found > score:
             penalty, harder, score = LARGE_PENALTY, easier, found
-    return Choice(penalty, harder, popularity and popular >= score, trial.scores)
+    return TrialResult(penalty, harder, popularity and popular >= score, trial.scores)

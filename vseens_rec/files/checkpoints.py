@@ -6,21 +6,20 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from .._typing import PathLike
+from .._validation import check_n
+from ..engine.early_stopping import Monitor
+from ..engine.settings import TrialResult
+from ..engine.trainer import Trainer
+from ..engine.trial import result_from
 from . import archive
-from ._typing import PathLike
-from ._validation import check_n
-from .early_stopping import EarlyStopping
-from .persistence import is_history, parameters_to_json
-from .training import Trainer
-from .trial import Choice, choice_from
-
-if TYPE_CHECKING:
-    from .vseens import VSEens
+from .models import ModelState, is_history
+from .parameters import parameters_to_json
 
 __all__ = ["Checkpoint"]
 
@@ -112,11 +111,11 @@ class Checkpoint:
             archive.target(self.path).unlink()
 
 
-def stored_choice(checkpoint: Checkpoint) -> Choice | None:
+def stored_result(checkpoint: Checkpoint) -> TrialResult | None:
     """Return what the trial of an interrupted training chose, None if it cannot be told."""
     try:
         header, _ = archive.read(checkpoint.path, KINDS, lambda header: None)
-        return choice_from(header["trial"])
+        return result_from(header["trial"])
     except (FileNotFoundError, KeyError, ValueError, TypeError):
         # what is wrong with the file is said when it is resumed
         return None
@@ -129,33 +128,33 @@ class Resumable:
     ----------
     checkpoint : Checkpoint
         Where it is written.
-    model : VSEens
-        Whose parameters it follows.
+    model : ModelState
+        The class and the parameters that it follows.
     matrix : csr_matrix
         What it learns from, canonical.
     trainer : Trainer
         Before its first epoch.
-    monitor : EarlyStopping or None
+    monitor : Monitor or None
         What watches it.
-    choice : Choice
+    found : TrialResult
         What its trial chose.
     """
 
     def __init__(
         self,
         checkpoint: Checkpoint,
-        model: VSEens,
+        model: ModelState,
         matrix: csr_matrix,
         trainer: Trainer,
-        monitor: EarlyStopping | None,
-        choice: Choice,
+        monitor: Monitor | None,
+        found: TrialResult,
     ):
         self.checkpoint, self.trainer, self.monitor = checkpoint, trainer, monitor
-        self.choice = choice
-        parameters = parameters_to_json(model)
+        self.found = found
+        parameters = parameters_to_json(model.parameters)
         self.fixed_seed = isinstance(parameters["random_state"], int)
         self.identity: dict[str, Any] = {
-            "class": type(model).__name__,
+            "class": model.class_name,
             "parameters": {name: parameters[name] for name in parameters if name not in FREE},
             "matrix": _digest(np.array(matrix.shape), matrix.indptr, matrix.indices, matrix.data),
             "start": trainer.epochs,
@@ -207,7 +206,7 @@ class Resumable:
         values, arrays = self.trainer.state()
         header: archive.Header = {"format": FORMAT, "version": VERSION, "identity": self.identity}
         header["trainer"] = values
-        header["trial"] = self.choice._asdict()
+        header["trial"] = self.found._asdict()
         if self.monitor is not None:
             header["monitor"], best = self.monitor.state()
             arrays |= best

@@ -3,58 +3,24 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from ._native import kernel
+from .._native import kernel
+from ..choices import EarlyStopping
 from .fold_in import FoldIn
-from .hashing import hash_of, hashes_of_rows
-from .metrics import Factors, parse_metric, ranking_metrics
-from .model_selection import hide_one_label
-from .training import Trainer, last_group_size
+from .group_size import last_group_size
+from .interactions import Interactions
+from .measures import Factors, measure, parse_metric
+from .trainer import Trainer
 
 
-def validation_split(matrix: csr_matrix, fraction: float) -> tuple[csr_matrix, csr_matrix]:
-    """Hold out one label of about a fraction of the images that have two or more, at least one.
-
-    Images and labels are chosen by hashes of the images' labels alone, so that trainings that
-    follow each other, on more images too, hold out the same ones.
-    """
-    lengths = np.diff(matrix.indptr)
-    several = np.flatnonzero(lengths >= 2)
-    if not len(several):
-        raise ValueError(
-            "early_stopping holds out one label of images with two or more, but X has no such "
-            "image: use early_stopping=False"
-        )
-    hashes = hash_of(hashes_of_rows(matrix)[several])
-    chosen = several[hashes < np.uint64(fraction * 2**64)]
-    if not len(chosen):
-        chosen = several[[hashes.argmin()]]
-    n_images = len(chosen)
-    _, hidden = hide_one_label(matrix[chosen])
-    place = csr_matrix(
-        (np.ones(n_images, dtype=matrix.dtype), (chosen, np.arange(n_images))),
-        shape=(matrix.shape[0], n_images),
-    )
-    held_out = (place @ hidden).tocsr()
-    train = (matrix - held_out).tocsr()
-    train.eliminate_zeros()
-    train.sort_indices()
-    held_out.sort_indices()
-    return train, held_out
-
-
-class EarlyStopping:
+class Monitor:
     """Watches a measure of a training and keeps the factors that were best.
 
     Parameters
     ----------
     train, held_out : csr_matrix
         What the trainer learns from, and what was held out of it.
-    metric : str
-        A name of `ranking_metrics`; larger is better.
-    n_iter_no_change : int
-        Stop after so many epochs that did not beat the best before them by `tol`.
-    tol : float
-        At least 0.
+    stopping : EarlyStopping
+        What is watched, and how long it may stay as it is.
     fold_in : bool
         Measure the factors that fold-in gives for the images, not those of the training.
     num_threads : int
@@ -71,16 +37,14 @@ class EarlyStopping:
         train: csr_matrix,
         held_out: csr_matrix,
         *,
-        metric: str,
-        n_iter_no_change: int,
-        tol: float,
+        stopping: EarlyStopping,
         fold_in: bool,
         num_threads: int,
     ):
         self.rows = np.flatnonzero(np.diff(held_out.indptr))
         self.train, self.held_out = train[self.rows], held_out[self.rows]
-        self.metric, self.num_threads = parse_metric(metric).name, num_threads
-        self.n_iter_no_change, self.tol = n_iter_no_change, tol
+        self.metric, self.num_threads = parse_metric(stopping.scoring), num_threads
+        self.stopping = stopping
         self.fold_in = fold_in
         self.sampler: kernel.Sampler | None = None
         self.best_epoch, self.best_score = 0, -np.inf
@@ -104,19 +68,13 @@ class EarlyStopping:
                 group_size,
                 self.num_threads,
             )
-            users = folder.users(self.train, self.num_threads)
+            users = folder.users(Interactions.of(self.train), self.num_threads)
         else:
             users = trainer.user_factors[self.rows]
         if not np.isfinite(users).all():
             return -np.inf
-        found = ranking_metrics(
-            Factors(users, trainer.item_factors[:, : users.shape[1]]),
-            self.train,
-            self.held_out,
-            self.metric,
-            num_threads=self.num_threads,
-        )
-        return found[self.metric]
+        factors = Factors(users, trainer.item_factors[:, : users.shape[1]])
+        return measure(factors, self.train, self.held_out, self.metric, self.num_threads)
 
     def should_stop(self, trainer: Trainer) -> bool:
         """Measure after an epoch, keep the factors if they are the best, and decide."""
@@ -124,11 +82,11 @@ class EarlyStopping:
         earlier = [float("nan")] * (trainer.epochs - 1)
         trainer.history.setdefault("validation", [*earlier, score])[-1] = score
         self.keep_if_best(trainer, score)
-        if score > self.reference + self.tol:
+        if score > self.reference + self.stopping.tol:
             self.reference, self.unchanged = score, 0
         else:
             self.unchanged += 1
-        return self.unchanged >= self.n_iter_no_change
+        return self.unchanged >= self.stopping.n_iter_no_change
 
     def keep_if_best(self, trainer: Trainer, score: float) -> None:
         """Copy the factors if none scored higher."""

@@ -1,146 +1,30 @@
-"""The training of the factors, epoch by epoch, on checked input."""
+"""The training of the factors, epoch by epoch."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import ceil, cos, isnan, log
-from typing import Any, Literal
+from math import ceil, log
+from typing import Any
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
 from numpy.typing import DTypeLike, NDArray
-from scipy.sparse import csr_matrix
-from tqdm.auto import tqdm
 
-from ._native import kernel, limit_blas, threads_for
-from ._typing import EpochCallback, Floats, History
-from .sampling import count_labels, make_sampler, popularity_weights
+from .._native import kernel, limit_blas, threads_for
+from .._typing import Floats, History
+from .call_size import CallSize
+from .group_size import adaptive_group_size, last_group_size, possible_group_size
+from .interactions import Interactions
+from .padding import without_padding
+from .samplers import sampler_of
+from .settings import Settings
 from .spectral import add_spectral_start
 
-# the kernel returns to Python about this often, so that an interrupt is seen soon
-SECONDS_PER_CALL = 0.2
-# until it is known how long they take
-FIRST_PAIRS = 256
 # an explosion can end just short of infinity
 LARGEST_FACTOR = 1e5
 # as good as never, and still an integer of 64 bits
 MOST_PAIRS = 2.0**62
-COMPACTED_TOGETHER = 4096
 # images and labels whose scores are looked at after an epoch
 SHARED_IMAGES = 100
 SHARED_LABELS = 2000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The parameters of the training, every one resolved to a value the kernel takes."""
-
-    factors: int
-    learning_rate: float
-    learning_rate_schedule: str
-    damped_steps: bool
-    user_learning_rate_multiplier: float
-    # images with more of them take smaller steps with each; 0: all alike
-    pairs_of_full_steps: float
-    regularization_user: float
-    regularization_positive: float
-    regularization_negative: float
-    regularize_violating_only: bool
-    sampler: str
-    rank_scale: float
-    popularity_exponent: float
-    refresh_interval: float
-    selection: str
-    candidates: int
-    share_candidates: bool
-    group_size: int | Literal["auto"]
-    max_trials: int | None
-    loss: str
-    margin: float
-    temperature: float
-    corrected: bool
-    positive_sampling: str
-    use_bias: bool
-    cosine: bool
-    verify_negative_samples: bool
-    init: str
-    init_scale: float
-    released: bool
-
-    @property
-    def columns(self) -> int:
-        """Columns of a row of factors."""
-        return self.factors + self.use_bias
-
-    def make_sampler(
-        self, n_labels: int, label_counts: Callable[[], NDArray[np.int64]]
-    ) -> kernel.Sampler:
-        """Make the kernel's sampler; the number of images of each label is asked for if needed."""
-        weights = None
-        if self.sampler == "popularity":
-            weights = popularity_weights(label_counts(), self.popularity_exponent)
-        return make_sampler(
-            self.sampler,
-            n_labels,
-            self.columns,
-            rank_scale=self.rank_scale,
-            label_weights=weights,
-            released=self.released,
-        )
-
-    def rank_weights(self, n_labels: int) -> NDArray[np.float64] | None:
-        """L(rank) of WARP for the ranks from 0 to n_labels - 1."""
-        if self.loss != "warp":
-            return None
-        return np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
-
-    def learned_columns(self) -> NDArray[np.float32]:
-        """Mark with 1 the columns, padding included, that are learned for an image."""
-        learns = np.zeros(kernel.padded_width(self.columns), dtype=np.float32)
-        learns[: self.factors] = 1.0
-        return learns
-
-    def kernel_options(self, n_labels: int) -> dict[str, Any]:
-        """Arguments of the kernel that stay the same throughout the training."""
-        return {
-            "selection": kernel.SELECTIONS[self.selection],
-            "candidates": self.candidates,
-            "max_trials": min(self.max_trials or n_labels, max(1, n_labels - 1)),
-            "loss": kernel.LOSSES[self.loss],
-            "margin": self.margin,
-            "temperature": self.temperature,
-            "corrected": self.corrected,
-            "shares_candidates": self.share_candidates,
-            "damped": self.damped_steps,
-            "regularization_user": self.regularization_user,
-            "regularization_positive": self.regularization_positive,
-            "regularization_negative": self.regularization_negative,
-            "regularize_violating_only": self.regularize_violating_only,
-            "verify": self.verify_negative_samples,
-            "cosine": self.cosine,
-            "auto_group": self.group_size == "auto",
-            "pairs_of_full_steps": self.pairs_of_full_steps,
-            "in_turn": self.released,
-        }
-
-
-class CallSize:
-    """How many pairs one call of the kernel may train on, from how long the last ones took.
-
-    Results do not depend on it: every row has random numbers of its own.
-    """
-
-    def __init__(self) -> None:
-        self.pairs = FIRST_PAIRS
-
-    def record(self, pairs: int, seconds: float) -> None:
-        """Follow the speed, upwards in steps."""
-        if not pairs:
-            return
-        affordable = pairs * SECONDS_PER_CALL / max(seconds, 1e-9)
-        self.pairs = max(1, int(min(affordable, 8 * max(pairs, self.pairs))))
-
-
 # the code that the paper's authors released calls so many triplets an image an iteration
 RELEASED_TRIPLETS = 100
 
@@ -150,8 +34,8 @@ class Trainer:
 
     Parameters
     ----------
-    user_items : csr_matrix
-        Canonical: sorted, without duplicates, every stored value > 0.
+    interactions : Interactions
+        The pairs.
     settings : Settings
         The resolved parameters.
     seed : int
@@ -175,7 +59,7 @@ class Trainer:
 
     def __init__(
         self,
-        user_items: csr_matrix,
+        interactions: Interactions,
         settings: Settings,
         seed: int,
         num_threads: int,
@@ -184,11 +68,10 @@ class Trainer:
         self.settings = settings
         self.seed = seed
         self.num_threads = num_threads
-        self.shape: tuple[int, int] = user_items.shape
+        self.interactions = interactions
+        self.shape = interactions.shape
         n_labels = self.shape[1]
-        self.indptr: NDArray[np.int64] = user_items.indptr.astype(np.int64, copy=False)
-        self.indices: NDArray[np.int32] = user_items.indices.astype(np.int32, copy=False)
-        lengths = np.diff(self.indptr)
+        lengths = interactions.lengths
         trainable = lengths > 0
         if settings.verify_negative_samples:
             trainable &= lengths < n_labels
@@ -196,7 +79,6 @@ class Trainer:
         self.n_pairs = int(lengths[trainable].sum())
         if settings.released:
             self.n_pairs = RELEASED_TRIPLETS * len(self.rows)
-        self.lengths = lengths
 
         self._init_factors(initial)
         self.sampler = self.new_sampler()
@@ -209,10 +91,8 @@ class Trainer:
         self.running_values: NDArray[np.float64] | None = None
         self.row_values: NDArray[np.float64] | None = None
         if settings.positive_sampling == "weighted":
-            values = user_items.data.astype(np.float64)
-            self.running_values = kernel.running_sums(self.indptr, values)
-            self.row_values = self.running_values[self.indptr[self.rows + 1] - 1]
-        self.learning_rate = settings.learning_rate
+            self.running_values = interactions.running_values
+            self.row_values = self.running_values[interactions.indptr[self.rows + 1] - 1]
         self.call_size = CallSize()
         self.epochs = 0
         self.history: History = {
@@ -241,17 +121,16 @@ class Trainer:
                 kernel.fill_normal(
                     array,
                     settings.factors,
-                    settings.init_scale,
+                    settings.init.scale,
                     self.seed,
                     stream,
                     threads_for(len(array), self.num_threads),
                 )
-            if settings.init == "spectral":
+            if settings.init.follows_pairs:
                 add_spectral_start(
                     self.user_factors,
                     self.item_factors,
-                    self.indptr,
-                    self.indices,
+                    self.interactions,
                     settings,
                     self.seed,
                     threads_for(self.n_pairs, self.num_threads),
@@ -262,11 +141,15 @@ class Trainer:
         if settings.use_bias:
             self.user_factors[:, settings.factors] = 1.0
 
+    @property
+    def _reads_factors(self) -> bool:
+        """Whether the sampler ranks by the factors themselves, so that it has no table to make."""
+        sampler = self.settings.sampler
+        return sampler.draws_ranks and not sampler.has_rank_table
+
     def new_sampler(self) -> kernel.Sampler:
         """Make a sampler of the settings for these labels."""
-        return self.settings.make_sampler(
-            self.shape[1], lambda: count_labels(self.indices, self.shape[1])
-        )
+        return sampler_of(self.settings, self.shape[1], lambda: self.interactions.label_counts)
 
     def continue_history(self, history: History, epochs: int) -> None:
         """Count on from the epochs of another training, whose random numbers are not used again.
@@ -308,77 +191,40 @@ class Trainer:
         self.seed, self.epochs = int(values["seed"]), int(values["epochs"])
         self.history = values["history"]
         if self.settings.group_size == "auto":
-            self.group_size = _possible_group_size(values["group_size"], self.settings.candidates)
+            self.group_size = possible_group_size(values["group_size"], self.settings.candidates)
         since = values["pairs_since_refresh"]
         self.pairs_since_refresh = None if since is None else int(since)
-        if self.settings.sampler == "exact":
-            # its table is the factors themselves
+        if self._reads_factors:
             self.sampler.refresh(self.item_factors, self.num_threads)
-
-    def train(
-        self,
-        iterations: int,
-        show_progress: bool = False,
-        callback: EpochCallback | None = None,
-        should_stop: Callable[["Trainer"], bool] | None = None,
-        done: int = 0,
-        keep: Callable[[int], None] | None = None,
-    ) -> None:
-        """Run epochs; `ModelFitError` when the factors are no longer finite.
-
-        ``should_stop`` is asked after every epoch, and ``keep`` is called with the number of those
-        that are done, of which there may be some already.
-        """
-        with tqdm(
-            total=iterations, initial=done, disable=not show_progress, unit="epoch"
-        ) as progress:
-            for iteration in range(done, iterations):
-                if self.settings.learning_rate_schedule == "linear":
-                    self.learning_rate = self.settings.learning_rate * (1 - iteration / iterations)
-                counts = self.run_epoch()
-                stops = should_stop is not None and should_stop(self)
-                shown = {
-                    "loss": f"{self.history['loss'][-1]:.4f}",
-                    "violations": f"{self.history['violations'][-1]:.1%}",
-                }
-                if should_stop is not None:
-                    shown["validation"] = f"{self.history['validation'][-1]:.4f}"
-                progress.set_postfix(shown, refresh=False)
-                progress.update(1)
-                if keep is not None and not stops:
-                    keep(iteration + 1)
-                if callback is not None:
-                    callback(
-                        self.epochs - 1,
-                        self.history["seconds"][-1],
-                        int(counts["correct"]),
-                        int(counts["skipped"]),
-                    )
-                if stops:
-                    break
-        if iterations and self.has_exploded():
-            raise self._divergence(self.epochs)
 
     def has_exploded(self) -> bool:
         """Tell whether there are factors that are no numbers, or too large to mean anything."""
-        largest = LARGEST_FACTOR * max(1.0, self.settings.init_scale)
+        largest = LARGEST_FACTOR * max(1.0, self.settings.init.scale)
         # what is no number is not smaller either
         return not all(
             factors.max(initial=0) < largest and factors.min(initial=0) > -largest
             for factors in (self.user_factors, self.item_factors)
         )
 
-    def run_epoch(self) -> dict[str, float]:
-        """Train on every positive once (or as many drawn ones) and return the kernel's counts."""
+    def run_epoch(self, iteration: int = 0, iterations: int = 1) -> dict[str, float]:
+        """Train on every positive once (or as many drawn ones) and return the kernel's counts.
+
+        Of so many iterations, this is that of a number from 0: the learning rate goes by it.
+        """
+        self.learning_rate = self.settings.learning_rate
+        if self.settings.learning_rate_schedule == "linear":
+            self.learning_rate *= 1 - iteration / iterations
         started = time.perf_counter()
         generator = np.random.Generator(np.random.PCG64([self.seed, self.epochs]))
         order, draws = self._plan_epoch(generator)
-        work = np.cumsum(self.lengths[order] if draws is None else draws, dtype=np.int64)
+        work = np.cumsum(
+            self.interactions.lengths[order] if draws is None else draws, dtype=np.int64
+        )
         counts: dict[str, float] = dict.fromkeys(kernel.COUNTS, 0)
         start, done = 0, 0
         while start < len(order):
             limit = self.call_size.pairs
-            if self.settings.sampler in ("adaptive", "exact"):
+            if self.settings.sampler.draws_ranks:
                 limit = min(limit, self._refresh_if_due())
             stop = min(len(order), int(np.searchsorted(work, done + limit)) + 1)
             call_started = time.perf_counter()
@@ -387,7 +233,7 @@ class Trainer:
             )
             self.call_size.record(int(work[stop - 1]) - done, time.perf_counter() - call_started)
             if called["not_finite"]:
-                raise self._divergence(self.epochs + 1)
+                raise self.divergence(self.epochs + 1)
             for name, value in called.items():
                 counts[name] += value
             if self.pairs_since_refresh is not None:
@@ -412,8 +258,7 @@ class Trainer:
     def _refresh_if_due(self) -> int:
         """Refresh the rank table if its interval has passed; return the pairs to the next one."""
         since = self.pairs_since_refresh
-        # the exact sampler reads the factors themselves
-        if self.settings.sampler == "exact" and since is not None:
+        if self._reads_factors and since is not None:
             return int(MOST_PAIRS)
         if since is None or since >= self.refresh_interval:
             self.sampler.refresh(self.item_factors, self.num_threads)
@@ -425,8 +270,8 @@ class Trainer:
     ) -> dict[str, float]:
         return kernel.train(
             self.sampler,
-            self.indptr,
-            self.indices,
+            self.interactions.indptr,
+            self.interactions.indices,
             rows,
             draws,
             self.running_values,
@@ -463,7 +308,13 @@ class Trainer:
                 self.settings.candidates,
             )
 
-    def _divergence(self, epoch: int) -> ModelFitError:
+    def check(self) -> None:
+        """Raise `ModelFitError` if the factors have exploded."""
+        if self.has_exploded():
+            raise self.divergence(self.epochs)
+
+    def divergence(self, epoch: int) -> ModelFitError:
+        """Make the error that says what to change."""
         return ModelFitError(
             f"the factors or scores exploded in epoch {epoch}: learning_rate="
             f"{self.settings.learning_rate:g} is too large for this data. Lower learning_rate "
@@ -490,7 +341,7 @@ class Trainer:
 
     def keep_popularity(self) -> None:
         """Put in place of all that was learned the number of images that have each label."""
-        counts = count_labels(self.indices, self.shape[1])
+        counts = self.interactions.label_counts
         factors = self.settings.factors
         self.user_factors[:, :factors] = 0
         self.item_factors[:, :factors] = 0
@@ -504,9 +355,9 @@ class Trainer:
         """
         if not self.epochs:
             return
-        unseen = count_labels(self.indices, self.shape[1]) == 0
+        unseen = self.interactions.label_counts == 0
         self.item_factors[unseen, : self.settings.factors] = 0
-        self.user_factors[self.lengths == 0, : self.settings.factors] = 0
+        self.user_factors[self.interactions.lengths == 0, : self.settings.factors] = 0
 
     def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the factors of images and labels as they are, without the padding."""
@@ -515,51 +366,7 @@ class Trainer:
     def take_factors(self, dtype: DTypeLike) -> tuple[Floats, Floats]:
         """Give the factors away, contiguous and without the padding; training is over then."""
         users = self.user_factors.astype(dtype, copy=False)
-        items = _without_padding(self.item_factors, self.settings.columns)
+        items = without_padding(self.item_factors, self.settings.columns)
         items = items.astype(dtype, copy=False)
         del self.user_factors, self.item_factors
         return users, items
-
-
-def adaptive_group_size(alignment: float, uniformity: float, candidates: int) -> int:
-    """Negatives to keep of the candidates of the next epoch (Zhang et al., EACL 2023).
-
-    Parameters
-    ----------
-    alignment : float
-        Mean cosine of the positives.
-    uniformity : float
-        Mean of exp(-cosine) of the negatives drawn.
-    candidates : int
-        At least 2.
-    """
-    share = cos(max(0.0, alignment + uniformity) ** 1.25)
-    return _possible_group_size(int(share * candidates) + 1, candidates)
-
-
-def _possible_group_size(size: float, candidates: int) -> int:
-    return int(np.clip(size, 1, max(1, candidates - 1)))
-
-
-def last_group_size(settings: Settings, history: History) -> int:
-    """Negatives that the "group" selection keeps, in the last epoch if they change."""
-    if settings.group_size != "auto":
-        return int(settings.group_size)
-    known = [size for size in history.get("group_size", []) if not isnan(size)]
-    if known:
-        # of as many candidates as there were then
-        return _possible_group_size(known[-1], settings.candidates)
-    # fresh factors point nowhere: the cosines are 0
-    return adaptive_group_size(0.0, 1.0, settings.candidates)
-
-
-def _without_padding(padded: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
-    """Move the rows together inside their own memory, so that no second copy is needed."""
-    n_rows, width = padded.shape
-    if columns == width:
-        return padded
-    flat = padded.reshape(-1)
-    for start in range(0, n_rows, COMPACTED_TOGETHER):
-        stop = min(n_rows, start + COMPACTED_TOGETHER)
-        flat[start * columns : stop * columns] = padded[start:stop, :columns].copy().reshape(-1)
-    return flat[: n_rows * columns].reshape(n_rows, columns)

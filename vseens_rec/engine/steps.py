@@ -1,14 +1,12 @@
 """Sizes and start of the steps of a row while the factors that it is compared with stay."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._native import kernel, limit_blas
-
-if TYPE_CHECKING:
-    from .training import Settings
+from .._native import kernel, limit_blas
+from .settings import Settings
 
 # where the steps of an image start, in units of the scores over the variance of the labels
 START = 2.3
@@ -59,7 +57,7 @@ class FirstStep(NamedTuple):
     mean_negative: NDArray[np.float32]
 
 
-def choose_steps(settings: "Settings", item_factors: NDArray[np.float32]) -> Steps:
+def choose_steps(settings: Settings, item_factors: NDArray[np.float32]) -> Steps:
     """Choose steps that move scores by as much, whatever the scale of the labels' factors.
 
     A step on a positive and a negative changes the difference of their scores by the step times
@@ -74,21 +72,9 @@ def choose_steps(settings: "Settings", item_factors: NDArray[np.float32]) -> Ste
     variance = max(0.0, squares / len(factors) - float(mean @ mean))
     if not variance > 0:
         return Steps(settings.learning_rate, 0.0, 1.0, variance, row)
-    margin = settings.margin if settings.margin > 0 else 1.0
-    unit = 1.0
-    if settings.loss == "softmax":
-        unit = settings.temperature
-        scale = (0.6 if settings.cosine else 0.5) * settings.temperature**2
-    elif settings.loss == "sgns":
-        scale = 0.25
-    elif settings.cosine:
-        scale = 0.1
-    elif settings.loss == "logistic":
-        # harder negatives have steeper losses
-        scale = 1.25 if settings.selection == "first" else 0.5
-    else:
-        unit = margin if settings.loss == "warp" else 0.65 * margin
-        scale = 0.15 * margin
+    unit, scale = settings.loss.fold_in_scale(
+        hard=not settings.selection.takes_all, cosine=settings.cosine
+    )
     # the square of a small temperature may be 0
     scale = max(scale, 1e-300)
     rank_weights = settings.rank_weights(len(item_factors))
@@ -97,14 +83,11 @@ def choose_steps(settings: "Settings", item_factors: NDArray[np.float32]) -> Ste
     size = min(scale / variance, LARGEST_STEP)
     if settings.regularization_user > 0:
         # labels that hardly differ must not turn the penalty into a jump
-        penalties = 1
-        if settings.share_candidates:
-            penalties = kernel.pairs_drawn_together(settings.candidates, True)
-        size = min(size, 0.5 / (penalties * settings.regularization_user))
+        size = min(size, 0.5 / settings.regularization_user)
     return Steps(size, size * START * unit / scale, unit, variance, row)
 
 
-def choose_first_step(settings: "Settings", item_factors: NDArray[np.float32]) -> FirstStep:
+def choose_first_step(settings: Settings, item_factors: NDArray[np.float32]) -> FirstStep:
     """Take the mean and the curvature of negatives from labels that a ranking has at its head.
 
     The logistic loss of a pair has a curvature of a quarter of its gap's square at zero. How likely

@@ -1,16 +1,12 @@
 """Initial factors that follow from which labels appear together, by a truncated decomposition."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ._native import kernel, limit_blas
-from .sampling import count_labels
+from .._native import kernel, limit_blas
+from .interactions import Interactions
+from .settings import Settings
 from .steps import choose_steps
-
-if TYPE_CHECKING:
-    from .training import Settings
 
 Matrix = NDArray[np.float32]
 
@@ -29,20 +25,14 @@ SHARE_OF_START = 0.45
 LEAST_EIGENVALUE = 1e-6
 
 
-class Pairs:
+class WeightedPairs:
     """The stored pairs, weighted by how many labels the image has and how many images the label."""
 
-    def __init__(
-        self,
-        indptr: NDArray[np.int64],
-        indices: NDArray[np.int32],
-        n_labels: int,
-        num_threads: int,
-    ):
-        self.indptr, self.indices = indptr, indices
-        self.shape = len(indptr) - 1, n_labels
+    def __init__(self, interactions: Interactions, num_threads: int):
+        self.interactions = interactions
+        self.shape = interactions.shape
         self.num_threads = num_threads
-        counts = np.maximum(count_labels(indices, n_labels), 1)
+        counts = np.maximum(interactions.label_counts, 1)
         self.label_weights = (counts**-LABEL_POWER).astype(np.float32)[:, np.newaxis]
 
     def rows_of_labels(self, columns: int) -> Matrix:
@@ -58,7 +48,12 @@ class Pairs:
         labels *= self.label_weights
         out[:] = 0
         kernel.multiply_pairs(
-            self.indptr, self.indices, labels, out, -2 * IMAGE_POWER, self.num_threads
+            self.interactions.indptr,
+            self.interactions.indices,
+            labels,
+            out,
+            -2 * IMAGE_POWER,
+            self.num_threads,
         )
 
 
@@ -76,7 +71,7 @@ def make_orthonormal(columns: Matrix, out: Matrix) -> int:
     return n_kept
 
 
-def label_directions(pairs: Pairs, factors: int, seed: int) -> Matrix:
+def label_directions(pairs: WeightedPairs, factors: int, seed: int) -> Matrix:
     """Place every label by the labels it appears with: rows of length 1, or zero.
 
     The columns are the first right singular vectors of the weighted pairs, by the subspace
@@ -109,9 +104,8 @@ def label_directions(pairs: Pairs, factors: int, seed: int) -> Matrix:
 def add_spectral_start(
     user_factors: Matrix,
     item_factors: Matrix,
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    settings: "Settings",
+    interactions: Interactions,
+    settings: Settings,
     seed: int,
     num_threads: int,
 ) -> None:
@@ -121,7 +115,7 @@ def add_spectral_start(
     ----------
     user_factors, item_factors : ndarray of float32
         Those of the labels padded; changed in place, in the columns that are no biases.
-    indptr, indices : ndarray
+    interactions : Interactions
         The labels of the images.
     settings : Settings
         Of the training that follows: the scale of the images goes by its loss.
@@ -130,7 +124,7 @@ def add_spectral_start(
     num_threads : int
         At least 1.
     """
-    pairs = Pairs(indptr, indices, len(item_factors), num_threads)
+    pairs = WeightedPairs(interactions, num_threads)
     labels = kernel.aligned_rows(*item_factors.shape)
     with limit_blas():
         directions = label_directions(pairs, settings.factors, seed)
@@ -139,8 +133,8 @@ def add_spectral_start(
     # images start from the labels without their random part
     steps = choose_steps(settings, labels)
     kernel.start_rows(
-        indptr,
-        indices,
+        interactions.indptr,
+        interactions.indices,
         user_factors,
         labels,
         settings.learned_columns(),

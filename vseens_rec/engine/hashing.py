@@ -1,13 +1,28 @@
 """Random-looking numbers of labels and of rows, which depend on nothing else."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 # no more memory than for the pairs of so many rows
 ROWS_AT_ONCE = 1 << 16
+
+
+class Rows(Protocol):
+    """The labels of rows: `Interactions`, or a canonical CSR matrix."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and labels."""
+
+    @property
+    def indptr(self) -> NDArray[np.integer[Any]]:
+        """Where the labels of a row begin."""
+
+    @property
+    def indices(self) -> NDArray[np.integer[Any]]:
+        """The labels, ascending within a row."""
 
 
 def hash_of(numbers: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
@@ -23,7 +38,7 @@ def hashes_of_labels(labels: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
     return hash_of(labels + 1)
 
 
-def hashes_of_rows(matrix: csr_matrix) -> NDArray[np.uint64]:
+def hashes_of_rows(matrix: Rows) -> NDArray[np.uint64]:
     """Add up the hashes of the labels of every row."""
     hashes = np.zeros(matrix.shape[0], dtype=np.uint64)
     for start in range(0, matrix.shape[0], ROWS_AT_ONCE):
@@ -35,7 +50,7 @@ def hashes_of_rows(matrix: csr_matrix) -> NDArray[np.uint64]:
     return hashes
 
 
-def first_of_equal_rows(matrix: csr_matrix) -> NDArray[np.int64]:
+def first_of_equal_rows(matrix: Rows) -> NDArray[np.int64]:
     """For every row of a canonical matrix, find the first one that has the same labels.
 
     Returns
@@ -57,7 +72,7 @@ def first_of_equal_rows(matrix: csr_matrix) -> NDArray[np.int64]:
 
 
 def _hold_the_same(
-    matrix: csr_matrix, rows: NDArray[np.int64], others: NDArray[np.int64]
+    matrix: Rows, rows: NDArray[np.int64], others: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Compare rows with others that hold as many labels."""
     starts = matrix.indptr.astype(np.int64)

@@ -8,12 +8,15 @@ from implicit.recommender_base import ModelFitError
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ._native import kernel, threads_for
-from ._typing import Floats
+from .._native import kernel, threads_for
+from .._typing import Floats
+from .call_size import CallSize
 from .hashing import first_of_equal_rows
-from .sampling import count_labels, padded, popularity_weights
+from .interactions import Interactions, count_labels
+from .padding import padded
+from .samplers import popularity_weights
+from .settings import Settings
 from .steps import choose_first_step, choose_steps
-from .training import CallSize, Settings
 
 # passes over the labels of an image, more for those with few labels up to so many steps; the result
 # is the mean after each of the later half
@@ -138,7 +141,7 @@ class FoldIn:
             np.arange(known.shape[0], dtype=np.int32), np.diff(known.indptr)
         )
         mean_rank = 1.0
-        if self.settings.sampler in ("adaptive", "exact"):
+        if self.settings.sampler.draws_ranks:
             generator = np.random.default_rng(SEED)
             mean_rank = _Comparisons(
                 self, user_factors, known, generator, num_threads
@@ -170,7 +173,7 @@ class FoldIn:
                     np.concatenate([positive.others, negative.others])[order],
                     np.concatenate([positive.gates, negative.gates])[order],
                     np.searchsorted(sweep[order], np.arange(sweeps + 1)),
-                    loss=kernel.LOSSES[self.settings.loss],
+                    loss=kernel.LOSSES[self.settings.loss.name],
                     margin=self.settings.margin,
                     temperature=self.settings.temperature,
                     learning_rate=rate * weight_of_ranks,
@@ -191,44 +194,42 @@ class FoldIn:
         """How often a pass of training draws the label as a candidate, and the weight of one."""
         settings, n_labels = self.settings, known.shape[1]
         share = 1 / n_labels
-        if settings.sampler in ("adaptive", "exact"):
+        if settings.sampler.draws_ranks:
             # taken as in proportion to the chance of scoring higher than a label that was drawn,
             # which is exact for an exponential law of ranks; that chance is left to the gate, and
             # over all labels it sums to the mean rank of those drawn
             share = 1 / mean_rank
-        elif settings.sampler == "popularity":
+        elif settings.sampler.needs_counts:
             counts = np.append(count_labels(known.indices, n_labels), n_images)
-            weights = popularity_weights(counts, settings.popularity_exponent)
+            weights = popularity_weights(counts, settings.sampler.get_params()["exponent"])
             share = weights[-1] / max(weights[:-1].sum(), 1e-30)
-        if settings.selection != "violator":
+        if not settings.selection.counts_trials:
             trials = settings.candidates
         expected = known.nnz * max(1.0, trials) * share
         drawn = max(1, min(MOST_NEGATIVES, round(expected)))
         return drawn, expected / drawn
 
     def users(
-        self, user_items: csr_matrix, num_threads: int, out: NDArray[np.float32] | None = None
+        self, interactions: Interactions, num_threads: int, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Compute the factors of rows; with nothing to compare they are zero, but for the bias.
 
         Parameters
         ----------
-        user_items : csr_matrix
-            Canonical: sorted, without duplicates, every stored value > 0.
+        interactions : Interactions
+            The labels of every row.
         num_threads : int
             At least 1. The result does not depend on it.
         out : ndarray, optional
             Rows to overwrite, some at a time: after an interrupt each row is the old one or the
             new one.
         """
-        n_rows, n_labels = user_items.shape
+        n_rows, n_labels = interactions.shape
         if out is None:
             out = np.zeros((n_rows, self.settings.columns), np.float32)
-        indptr = user_items.indptr.astype(np.int64, copy=False)
-        indices = user_items.indices.astype(np.int32, copy=False)
+        indptr, indices, lengths = interactions.indptr, interactions.indices, interactions.lengths
         if not len(indices):
             indices = np.zeros(1, dtype=np.int32)
-        lengths = np.diff(indptr)
         foldable = lengths > 0
         if self.settings.verify_negative_samples:
             foldable &= lengths < n_labels
@@ -237,10 +238,10 @@ class FoldIn:
         own = np.arange(n_rows)
         first = own
         if weighted:
-            running_values = kernel.running_sums(indptr, user_items.data.astype(np.float64))
+            running_values = interactions.running_values
         elif n_rows > 1:
             # many images have the labels of another one: where labels are few, most
-            first = first_of_equal_rows(user_items)
+            first = first_of_equal_rows(interactions)
         computed = foldable & (first == own)
         steps = np.where(computed, np.maximum(SWEEPS * lengths.astype(np.int64), LEAST_STEPS), 0)
         steps_before = np.concatenate([[0], np.cumsum(steps)])
@@ -380,13 +381,15 @@ class _Comparisons:
     def n_chosen(self) -> int:
         """How many of the candidates become negatives where the highest do, else 0."""
         selection = self.folder.settings.selection
-        return {"hardest": 1, "group": self.folder.group_size}.get(selection, 0)
+        if not selection.takes_highest:
+            return 0
+        return 1 if selection.gives_one else self.folder.group_size
 
     def as_positive(self, images: NDArray[np.int32], itemid: int, sweeps: int) -> _Terms:
         """Compare with a negative for each image and pass, one of those that are chosen."""
         chosen = self.n_chosen
         candidates = self.folder.settings.candidates if chosen else 1
-        if self.folder.settings.selection == "violator":
+        if self.folder.settings.selection.counts_trials:
             chosen, candidates = 1, max(1, round(self.trials))
         shape = (len(images), sweeps)
         drawn = self.draw(images, sweeps * candidates)
@@ -420,7 +423,7 @@ class _Comparisons:
         usable = ~np.isin(others, images) & (positives != itemid)
         sweep, others, positives = sweep[usable], others[usable], positives[usable]
         gates = np.full(len(others), -np.inf)
-        ranked = settings.sampler in ("adaptive", "exact")
+        ranked = settings.sampler.draws_ranks
         # whatever scores, as many as are chosen are
         rivals = settings.candidates - 1 if chosen and settings.candidates > chosen else 0
         if len(others) and (ranked or rivals):

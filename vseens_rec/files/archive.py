@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.lib import format as npy
 
-from ._typing import BinaryFile, PathLike
+from .._typing import BinaryFile, PathLike
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs

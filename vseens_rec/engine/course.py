@@ -1,0 +1,165 @@
+"""One fit from the first factors to the last: what is held out, shown, kept and watched."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from scipy.sparse import csr_matrix
+from tqdm.auto import tqdm
+
+from .._typing import EpochCallback, Floats
+from ..choices import EarlyStopping, Spectral
+from .early_stopping import Monitor
+from .fold_in import FoldIn
+from .group_size import last_group_size
+from .holdouts import validation_split
+from .interactions import Interactions
+from .samplers import sampler_of
+from .settings import Facts, Settings, TrialResult
+from .trainer import Trainer
+from .trial import MOST_FACTORS, choose
+
+
+class Course:
+    """A training and what surrounds it.
+
+    Parameters
+    ----------
+    matrix : csr_matrix
+        Canonical: sorted, without duplicates, every stored value > 0.
+    seed : int
+        64 bits.
+    num_threads : int
+        At least 1.
+    stopping : EarlyStopping or None
+        Hold labels out and watch them.
+    fold_in : bool
+        End with images folded in.
+    show_progress : bool
+        Show a bar.
+
+    Attributes
+    ----------
+    known : csr_matrix
+        What is trained on: `matrix` without what is held out.
+    interactions, whole : Interactions
+        The pairs of `known` and of `matrix`.
+    monitor : Monitor or None
+        What watches.
+    """
+
+    def __init__(
+        self,
+        matrix: csr_matrix,
+        seed: int,
+        num_threads: int,
+        *,
+        stopping: EarlyStopping | None,
+        fold_in: bool,
+        show_progress: bool,
+    ):
+        self.seed, self.num_threads, self.fold_in = seed, num_threads, fold_in
+        self.whole = Interactions.of(matrix)
+        self.known, self.interactions = matrix, self.whole
+        self.monitor: Monitor | None = None
+        if stopping is not None:
+            self.known, held_out = validation_split(matrix, stopping.validation_fraction)
+            self.interactions = Interactions.of(self.known)
+            self.monitor = Monitor(
+                self.known, held_out, stopping=stopping, fold_in=fold_in, num_threads=num_threads
+            )
+        self.progress = tqdm(total=0, disable=not show_progress, unit="epoch", leave=True)
+
+    def facts(self) -> Facts:
+        """Return what settings depend on."""
+        return Facts(self.interactions.shape[1], self.interactions.labels_of_mean_pair())
+
+    def try_settings(
+        self,
+        resolve: Callable[[TrialResult], Settings],
+        iterations: int,
+        *,
+        hardness: float | None,
+        popularity: bool,
+    ) -> TrialResult:
+        """Choose by a trial what the parameters leave open; see `trial.choose`."""
+
+        def resolve_small(found: TrialResult) -> Settings:
+            settings = resolve(found)
+            # few epochs come further from a spectral start
+            start = Spectral(settings.init.scale)
+            return replace(settings, factors=min(MOST_FACTORS, settings.factors), init=start)
+
+        return choose(
+            resolve_small,
+            self.known,
+            iterations,
+            self.seed,
+            self.num_threads,
+            hardness=hardness,
+            popularity=popularity,
+            show=lambda name: self.progress.set_postfix_str(f"trying {name}"),
+        )
+
+    def start(self, settings: Settings, initial: tuple[Floats, Floats] | None) -> Trainer:
+        """Begin a training, at factors there are or at those of the settings."""
+        return Trainer(self.interactions, settings, self.seed, self.num_threads, initial)
+
+    def run(
+        self,
+        trainer: Trainer,
+        iterations: int,
+        callback: EpochCallback | None = None,
+        keep: Callable[[int], None] | None = None,
+        done: int = 0,
+    ) -> None:
+        """Run epochs; `ModelFitError` when the factors are no longer finite.
+
+        `keep` is called with the number of those that are done, of which there may be some already.
+        """
+        self.progress.reset(total=iterations)
+        self.progress.update(done)
+        for iteration in range(done, iterations):
+            counts = trainer.run_epoch(iteration, iterations)
+            stops = self.monitor is not None and self.monitor.should_stop(trainer)
+            shown = {
+                "loss": f"{trainer.history['loss'][-1]:.4f}",
+                "violations": f"{trainer.history['violations'][-1]:.1%}",
+            }
+            if self.monitor is not None:
+                shown["validation"] = f"{trainer.history['validation'][-1]:.4f}"
+            self.progress.set_postfix(shown, refresh=False)
+            self.progress.update(1)
+            if keep is not None and not stops:
+                keep(iteration + 1)
+            if callback is not None:
+                callback(
+                    trainer.epochs - 1,
+                    trainer.history["seconds"][-1],
+                    int(counts["correct"]),
+                    int(counts["skipped"]),
+                )
+            if stops:
+                break
+        if iterations:
+            trainer.check()
+
+    def finish(self, trainer: Trainer, *, popularity: bool) -> None:
+        """Go back to the best factors, or to popularity, and fold the images in."""
+        if self.monitor is not None:
+            self.monitor.restore(trainer)
+        if popularity:
+            trainer.keep_popularity()
+        trainer.forget_unseen()
+        if not self.fold_in:
+            return
+        settings, sampler = trainer.settings, trainer.sampler
+        if self.monitor is not None and settings.sampler.needs_counts:
+            # labels that were held out count again
+            sampler = sampler_of(settings, self.whole.shape[1], lambda: self.whole.label_counts)
+        group_size = last_group_size(settings, trainer.history)
+        folder = FoldIn(settings, trainer.item_factors, sampler, group_size, self.num_threads)
+        folder.users(self.whole, self.num_threads, out=trainer.user_factors)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self.progress.close()

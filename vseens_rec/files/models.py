@@ -1,0 +1,193 @@
+"""Models in files: what of a model goes into an archive, and how it comes back.
+
+The header holds format, version, class, parameters and the fitted values that are no arrays.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._typing import BinaryFile, PathLike
+from ..engine.trial import result_from
+from . import archive
+from .archive import Arrays, Header, MmapMode
+from .names import names_from_json, names_to_json
+from .parameters import parameter_from_json, parameters_to_json
+
+FORMAT = "vseens_rec model"
+NAMED_FORMAT = "vseens_rec named model"
+VERSION = 1
+FLOATS = (np.float32, np.float64)
+INTEGERS = (np.int32, np.int64)
+# dimensions and types of each array
+ARRAYS: dict[str, tuple[int, tuple[type, ...]]] = {
+    "user_factors": (2, FLOATS),
+    "item_factors": (2, FLOATS),
+    "liked_indptr": (1, INTEGERS),
+    "liked_indices": (1, INTEGERS),
+}
+VALUES: dict[str, type] = {
+    "history_": dict,
+    "n_iter_": int,
+    "n_features_in_": int,
+    "best_iteration_": int,
+    "trial_": dict,
+}
+
+
+@dataclass
+class ModelState:
+    """All that a file holds of a model.
+
+    Attributes
+    ----------
+    class_name : str
+        Of the model.
+    parameters : dict
+        By name.
+    values : dict
+        Fitted attributes that are no arrays, those of `VALUES` that there are.
+    columns : list or None
+        What the labels are called, where they were columns of a frame.
+    arrays : dict of str to ndarray
+        Those of `ARRAYS` that there are.
+    """
+
+    class_name: str
+    parameters: dict[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+    columns: list[Any] | None = None
+    arrays: Arrays = field(default_factory=dict)
+
+
+def described(state: ModelState) -> tuple[Header, Arrays]:
+    """Return the header and the arrays of a file."""
+    # what could not be read again must not replace a file that can
+    for name, array in state.arrays.items():
+        ndim, types = ARRAYS[name]
+        if array.ndim != ndim or array.dtype not in types:
+            raise ValueError(f"{name} of the model has shape {array.shape} and type {array.dtype}")
+    _check_arrays(state.arrays, "the model")
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "class": state.class_name,
+        "parameters": parameters_to_json(state.parameters),
+        "values": state.values,
+        "columns": names_to_json(state.columns),
+    }
+    return header, dict(state.arrays)
+
+
+def write(state: ModelState, file: PathLike | BinaryFile) -> None:
+    """Write a model to a path (as a whole or not at all) or to an open binary file."""
+    archive.write(file, *described(state))
+
+
+def read(class_name: str, file: PathLike | BinaryFile, mmap_mode: MmapMode = None) -> ModelState:
+    """Read a model of a class from a path or an open binary file."""
+
+    def check(header: Header) -> None:
+        if header.get("format") == NAMED_FORMAT:
+            raise ValueError("the file holds a NamedModel: load it with NamedModel.load")
+        check_header(header)
+        if header.get("class") != class_name:
+            raise ValueError(
+                f"the file holds a {header.get('class')}: load it with {header.get('class')}.load, "
+                f"not {class_name}.load"
+            )
+
+    return restored(*archive.read(file, ARRAYS, check, mmap_mode))
+
+
+def check_header(header: Header) -> None:
+    """Check that a header is of a model that this release reads."""
+    if header.get("format") != FORMAT:
+        raise ValueError("this is not the file of a model of vseens_rec")
+    if header.get("version") != VERSION:
+        raise ValueError(
+            f"the file has version {header.get('version')!r} of the format, this release reads "
+            f"{VERSION}: load it with the release that wrote it, or a later one"
+        )
+
+
+def restored(header: Header, arrays: Arrays) -> ModelState:
+    """Check what was described, and return it."""
+    try:
+        return _restored(header, arrays)
+    except (TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"the header of the file is damaged: {error}") from error
+
+
+def _restored(header: Header, arrays: Arrays) -> ModelState:
+    parameters, values = header.get("parameters"), header.get("values")
+    if not isinstance(parameters, dict) or not isinstance(values, dict):
+        raise ValueError("the header of the file is damaged")
+    kept = {}
+    for name, kind in VALUES.items():
+        if name in values:
+            if not isinstance(values[name], kind):
+                raise ValueError(f"{name} of the file is a {type(values[name]).__name__}")
+            kept[name] = values[name]
+    if not is_history(values.get("history_", {})):
+        raise ValueError("history_ of the file holds more than lists of numbers")
+    try:
+        result_from(values.get("trial_", {}))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"trial_ of the file is damaged: {error}") from error
+    columns = names_from_json(header.get("columns"))
+    if columns is not None and len(columns) != kept.get("n_features_in_"):
+        raise ValueError(f"the file names {len(columns)} columns, but the model has others")
+    _check_arrays(arrays, "the file")
+    return ModelState(
+        header["class"],
+        {name: parameter_from_json(name, value) for name, value in parameters.items()},
+        kept,
+        columns,
+        arrays,
+    )
+
+
+def _check_arrays(arrays: Arrays, owner: str) -> None:
+    """Check that arrays agree with each other."""
+    if ("user_factors" in arrays) != ("item_factors" in arrays):
+        raise ValueError(f"{owner} lacks the factors of one side")
+    if "user_factors" not in arrays:
+        if arrays:
+            raise ValueError(f"{owner} has a fitted matrix without factors")
+        return
+    users, items = arrays["user_factors"], arrays["item_factors"]
+    if users.shape[1] != items.shape[1]:
+        raise ValueError(f"{owner} has factors of shapes {users.shape} and {items.shape}")
+    if not (np.isfinite(users).all() and np.isfinite(items).all()):
+        raise ValueError(f"{owner} has factors that are not finite")
+    if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
+        raise ValueError(f"{owner} has half of a fitted matrix")
+    if "liked_indptr" in arrays:
+        indptr, indices = arrays["liked_indptr"], arrays["liked_indices"]
+        if (
+            len(indptr) != len(users) + 1
+            or indptr[0] != 0
+            or indptr[-1] != len(indices)
+            or (np.diff(indptr) < 0).any()
+            or (len(indices) and (indices.min() < 0 or indices.max() >= len(items)))
+            or not _ascend(indptr, indices)
+        ):
+            raise ValueError(f"the fitted matrix of {owner} does not agree with its factors")
+
+
+def _ascend(indptr: np.ndarray, indices: np.ndarray) -> bool:
+    """Tell whether the indices of every row ascend, each once."""
+    ascends = np.diff(indices) > 0
+    starts = indptr[(indptr > 0) & (indptr < len(indices))]
+    ascends[starts - 1] = True
+    return bool(ascends.all())
+
+
+def is_history(value: Any) -> bool:
+    """Tell whether this could be the history of a training."""
+    return isinstance(value, dict) and all(
+        isinstance(numbers, list) and all(isinstance(number, (int, float)) for number in numbers)
+        for numbers in value.values()
+    )
