@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
 from vseens_rec.choices import EarlyStopping, Group, Random, Softmax, Violator
 from vseens_rec.engine import fold_in
+from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.padding import padded
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -164,9 +165,9 @@ def test_steps_start_on_the_way_to_where_they_end(split):
     model = fit(VSEens(factors=32, iterations=20, regularization=0.04), train)
     folder = model._folder()
     rows = train[np.flatnonzero(np.diff(train.indptr))]
-    end = folder.users(rows, 1)[:, :32]
+    end = folder.users(Interactions.of(rows), 1)[:, :32]
     folder.steps = folder.steps._replace(size=1e-12)
-    start = folder.users(rows, 1)[:, :32]
+    start = folder.users(Interactions.of(rows), 1)[:, :32]
     # Newton's step of the logistic loss, were the negatives normal around their mean
     items = folder.item_factors[:, :32].astype(np.float64)
     biases = folder.item_factors[:, 32].astype(np.float64)

@@ -90,10 +90,8 @@ def test_it_does_not_depend_on_threads(annotations, factors):
     def factors_of(num_threads):
         users = np.zeros((400, settings.columns), np.float32)
         items = kernel.aligned_rows(120, len(settings.learned_columns()))
-        pairs = pairs_of(annotations)
-        spectral.add_spectral_start(
-            users, items, pairs.indptr, pairs.indices, settings, 0, num_threads
-        )
+        pairs = Interactions.of(annotations)
+        spectral.add_spectral_start(users, items, pairs, settings, 0, num_threads)
         return users, items
 
     for one, several in zip(factors_of(1), factors_of(3), strict=True):

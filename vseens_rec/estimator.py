@@ -414,6 +414,13 @@ class LinearRecommender(
     @classmethod
     def _of(cls, state: ModelState) -> "Self":
         """Make the model of a file."""
+        try:
+            return cls._restored(state)
+        except (TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f"the header of the file is damaged: {error}") from error
+
+    @classmethod
+    def _restored(cls, state: ModelState) -> "Self":
         unknown = set(state.parameters) - set(cls._get_param_names())
         if unknown:
             raise ValueError(

@@ -52,4 +52,10 @@ def constraint(kind: type[Choice]) -> list[Any]:
 
 def as_choice(given: str | Kind, kind: type[Kind]) -> Kind:
     """Return a choice by its name, or the one that is given."""
-    return known_as(kind)[given]() if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    known = known_as(kind)
+    if given not in known:
+        names = ", ".join(map(repr, known))
+        raise ValueError(f"{kind.__name__.lower()} must be one of {names}, got {given!r}")
+    return known[given]()

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from . import frames
-from .files.names import names_from_json, names_to_json
+from .. import frames
+from ..files.names import names_from_json, names_to_json
 
 Policy: TypeAlias = Literal["error", "skip", "popular"]
 
