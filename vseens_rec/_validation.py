@@ -36,7 +36,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "regularization_negative": [Interval(Real, 0, None, closed="left"), None],
     "regularize": [StrOptions({"all", "violating"})],
     "iterations": [Interval(Integral, 0, None, closed="left")],
-    "sampler": [StrOptions(set(kernel.PROPOSALS))],
+    "sampler": [StrOptions(set(kernel.SAMPLERS))],
     "rank_scale": [Interval(Real, 0, None, closed="neither"), None],
     "refresh_interval": [Interval(Real, 0, None, closed="left")],
     "popularity_exponent": [Interval(Real, 0, None, closed="left")],

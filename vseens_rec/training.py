@@ -100,28 +100,33 @@ class Settings:
         learns[: self.factors] = 1.0
         return learns
 
-    def kernel_options(self, n_labels: int) -> dict[str, Any]:
-        """Arguments of the kernel that stay the same throughout the training."""
-        return {
-            "selection": kernel.SELECTIONS[self.selection],
-            "candidates": self.candidates,
-            "max_trials": min(self.max_trials or n_labels, max(1, n_labels - 1)),
-            "loss": kernel.LOSSES[self.loss],
+    def make_training(
+        self, sampler: kernel.Sampler, item_factors: NDArray[np.float32], **options: Any
+    ) -> kernel.Training:
+        """Make the kernel's training, with some options other than those of these settings."""
+        n_labels = len(item_factors)
+        own: dict[str, Any] = {
+            "loss": self.loss,
             "margin": self.margin,
             "temperature": self.temperature,
             "corrected": self.corrected,
+            "rank_weights": self.rank_weights(n_labels),
+            "selection": self.selection,
+            "candidates": self.candidates,
+            "max_trials": min(self.max_trials or n_labels, max(1, n_labels - 1)),
             "shares_candidates": self.share_candidates,
             "damped": self.damped_steps,
+            "in_turn": self.released,
+            "cosine": self.cosine,
+            "verify": self.verify_negative_samples,
             "regularization_user": self.regularization_user,
             "regularization_positive": self.regularization_positive,
             "regularization_negative": self.regularization_negative,
             "regularize_violating_only": self.regularize_violating_only,
-            "verify": self.verify_negative_samples,
-            "cosine": self.cosine,
-            "auto_group": self.group_size == "auto",
             "pairs_of_full_steps": self.pairs_of_full_steps,
-            "in_turn": self.released,
+            "measures_cosines": self.group_size == "auto",
         }
+        return kernel.Training(sampler, item_factors, self.learned_columns(), **own | options)
 
 
 class CallSize:
@@ -200,12 +205,12 @@ class Trainer:
 
         self._init_factors(initial)
         self.sampler = self.new_sampler()
+        self.training = settings.make_training(self.sampler, self.item_factors)
         # in pairs
         self.refresh_interval: int = max(
             1, ceil(min(settings.refresh_interval * n_labels * log(n_labels), MOST_PAIRS))
         )
         self.pairs_since_refresh: int | None = None
-        self.rank_weights = settings.rank_weights(n_labels)
         self.running_values: NDArray[np.float64] | None = None
         self.row_values: NDArray[np.float64] | None = None
         if settings.positive_sampling == "weighted":
@@ -228,10 +233,9 @@ class Trainer:
 
     def _init_factors(self, initial: tuple[Floats, Floats] | None) -> None:
         settings = self.settings
-        self.learns = settings.learned_columns()
         n_images, n_labels = self.shape
         self.user_factors = np.zeros((n_images, settings.columns), np.float32)
-        self.item_factors = kernel.aligned_rows(n_labels, len(self.learns))
+        self.item_factors = kernel.aligned_rows(n_labels, kernel.padded_width(settings.columns))
         factors = (self.user_factors, self.item_factors)
         if initial is not None:
             for array, given in zip(factors, initial, strict=True):
@@ -423,18 +427,13 @@ class Trainer:
     def _call_kernel(
         self, rows: NDArray[np.int32], draws: NDArray[np.int32] | None
     ) -> dict[str, float]:
-        return kernel.train(
-            self.sampler,
+        return self.training.run(
             self.indptr,
             self.indices,
             rows,
-            draws,
-            self.running_values,
             self.user_factors,
-            self.item_factors,
-            self.learns,
-            self.rank_weights,
-            **self.settings.kernel_options(self.shape[1]),
+            draws=draws,
+            running_values=self.running_values,
             learning_rate=self.learning_rate,
             learning_rate_user=self.learning_rate * self.settings.user_learning_rate_multiplier,
             group_size=self.group_size,
@@ -517,7 +516,7 @@ class Trainer:
         users = self.user_factors.astype(dtype, copy=False)
         items = _without_padding(self.item_factors, self.settings.columns)
         items = items.astype(dtype, copy=False)
-        del self.user_factors, self.item_factors
+        del self.user_factors, self.item_factors, self.training
         return users, items
 
 
