@@ -135,7 +135,7 @@ def wanted_instruction_sets(kind):
 
 
 def sources_of(name):
-    depends = [str(path) for path in sorted(Path("ext").glob("*")) if path.suffix != ".c"]
+    depends = [str(path) for path in sorted(Path("ext").rglob("*.*"))]
     return Extension(
         f"vseens_rec._{name}",
         [f"ext/{name}.pyx"],

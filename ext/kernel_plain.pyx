@@ -1,6 +1,1 @@
-include "scratch.pxi"
-include "sampler.pxi"
 include "kernel.pxi"
-include "starts.pxi"
-include "ranking.pxi"
-include "serving.pxi"

@@ -1,31 +1,55 @@
 """What a negative costs, and how steeply.
 
 slope: minus the derivative by the positive's score, and the derivative by a negative's score; for
-a pairwise loss they are one number. To add a loss: a value of LossKind and its branch in
-pair_loss() if it compares one positive with one negative, else in list_losses().
+a loss of pairs they are one number. To add a loss: a value of LossKind with its name, what is true
+of it in make_loss(), and its branch in pair_loss() if it compares one positive with one negative,
+else in list_losses().
 """
 
 from libc.math cimport fabs, log
 from libc.stdint cimport uint32_t
 
-
-cdef extern from "simd.h" nogil:
-    double vr_exp(double x)
-    void vr_exponentials(double* x, Py_ssize_t n)
+from simd cimport vr_exp, vr_exponentials
 
 
 cdef enum LossKind:
-    HINGE = 0
-    LOGISTIC = 1
-    WARP = 2
-    SOFTMAX = 3
-    SGNS = 4
+    HINGE
+    LOGISTIC
+    WARP
+    SOFTMAX
+    SGNS
+
+
+cdef inline dict loss_kinds():
+    return {
+        "hinge": HINGE, "logistic": LOGISTIC, "warp": WARP, "softmax": SOFTMAX, "sgns": SGNS,
+    }
 
 
 ctypedef struct Loss:
     LossKind kind
+    # of the scores of a positive and all its negatives, in place of a sum over differences of two
+    bint is_of_lists
+    # differences of scores below the margin violate; without one, wrong orders do
+    bint has_margin
+    # no difference of scores is large enough for a slope of zero
+    bint slopes_everywhere
+    # every negative has a loss of its own, and they add up
+    bint adds_negatives
     double margin
     double temperature
+
+
+cdef inline Loss make_loss(LossKind kind, double margin, double temperature) noexcept nogil:
+    cdef Loss loss
+    loss.kind = kind
+    loss.is_of_lists = kind == SOFTMAX or kind == SGNS
+    loss.has_margin = kind == HINGE or kind == WARP
+    loss.slopes_everywhere = kind == LOGISTIC
+    loss.adds_negatives = kind == SGNS
+    loss.margin = margin
+    loss.temperature = temperature
+    return loss
 
 
 # a loss is linear + log(factor): factors are multiplied up and share one logarithm
@@ -35,11 +59,9 @@ ctypedef struct PairLoss:
     double factor
 
 
-# score differences below this violate; the losses without a margin count wrong orders
+# score differences below this violate
 cdef inline double violation_margin(const Loss* loss) noexcept nogil:
-    if loss.kind == HINGE or loss.kind == WARP:
-        return loss.margin
-    return 0.0
+    return loss.margin if loss.has_margin else 0.0
 
 
 # difference: score of the positive less that of the negative; weight: L(rank) for WARP, else 1.

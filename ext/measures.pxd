@@ -2,21 +2,28 @@
 
 Tied labels stand in random order and every measure is its expectation over these orders. Held-out
 labels come as groups of equal scores, the highest first. To add a measure: a value of MeasureKind
-and its branch in measure().
+with its name and its branch in measure().
 """
 
 from libc.stdint cimport int64_t
 
 
 cdef enum MeasureKind:
-    PRECISION = 0
-    RECALL = 1
-    NDCG = 2
-    HIT = 3
-    AVERAGE_PRECISION = 4
-    RECIPROCAL_RANK = 5
-    AUC = 6
-    TRUNCATED_AUC = 7
+    PRECISION
+    RECALL
+    NDCG
+    HIT
+    AVERAGE_PRECISION
+    RECIPROCAL_RANK
+    AUC
+    TRUNCATED_AUC
+
+
+cdef inline dict measure_kinds():
+    return {
+        "precision": PRECISION, "recall": RECALL, "ndcg": NDCG, "hit": HIT,
+        "map": AVERAGE_PRECISION, "mrr": RECIPROCAL_RANK, "auc": AUC, "auc@": TRUNCATED_AUC,
+    }
 
 
 # labels with one score, `held_out` of them held out, below `above` others

@@ -9,12 +9,7 @@ from libc.math cimport sqrt
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-
-cdef extern from "simd.h" nogil:
-    void vr_factor_keys(
-        const float* rows, Py_ssize_t stride, Py_ssize_t n, uint32_t* keys, double* variance
-    )
-    int vr_fill_grid(const uint32_t* keys, Py_ssize_t n, uint16_t* grid)
+from simd cimport vr_factor_keys, vr_fill_grid
 
 
 cdef enum:

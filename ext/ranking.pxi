@@ -1,22 +1,24 @@
 # Ranks of held-out labels among all labels, by counting what scores higher: no sort, and never more
-# scores at once than a block. Compiled with every kernel.
+# scores at once than a block.
 #
 # Callers have checked every argument: indices are in range, and no label of a row is both
 # observed and held out.
 
+from cython.parallel import parallel, prange, threadid
+
+import numpy as np
+
 from libc.math cimport INFINITY, NAN
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
 
-from measures cimport Group, MeasureKind, measure
+from buffers cimport new_rows
+from measures cimport Group, MeasureKind, measure, measure_kinds
+from simd cimport VR_PANEL, VR_USERS, vr_score_panel
 
 
-cdef extern from "simd.h" nogil:
-    enum:
-        VR_PANEL
-        VR_USERS
-    void vr_score_panel(
-        const float* users, Py_ssize_t stride, const float* panel, Py_ssize_t k, float* out,
-        Py_ssize_t out_stride
-    )
+MEASURES = measure_kinds()
 
 
 cdef enum:
@@ -222,7 +224,7 @@ cdef class Ranker:
         if n_rows == 0:
             return True
         n_threads = <int> max(1, min(<int64_t> n_threads, n_blocks))
-        memory = aligned_rows(n_threads, (size + 15) // 16 * 16)
+        memory = new_rows(n_threads, (size + 15) // 16 * 16)
         covered, highest = self.cover_arrays(n_threads)
         covers = self.new_covers(covered, highest, n_threads)
         with nogil, parallel(num_threads=n_threads):
@@ -345,7 +347,7 @@ def label_panels(const float[:, ::1] item_factors not None):
     """Copy the factors of labels, (n_labels, k), to panels: (k rows of VR_PANEL labels) each."""
     cdef int64_t n_labels = item_factors.shape[0], k = item_factors.shape[1]
     cdef int64_t n_panels = (n_labels + VR_PANEL - 1) // VR_PANEL, panel, f, label
-    panels = aligned_rows(n_panels * k, VR_PANEL)
+    panels = new_rows(n_panels * k, VR_PANEL)
     cdef float[:, ::1] out = panels
     with nogil:
         for panel in range(n_panels):
@@ -353,8 +355,3 @@ def label_panels(const float[:, ::1] item_factors not None):
                 for f in range(k):
                     out[panel * k + f, label - panel * VR_PANEL] = item_factors[label, f]
     return panels
-
-
-MEASURES = {
-    "precision": 0, "recall": 1, "ndcg": 2, "hit": 3, "map": 4, "mrr": 5, "auc": 6, "auc@": 7,
-}

@@ -1,35 +1,58 @@
-# The samplers, and what Python needs of them. Compiled with every kernel.
+# The samplers as Python sees them.
 #
 # Callers have checked every argument.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel import parallel, prange, threadid
 
-from libc.stdint cimport int32_t
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
 
 from alias cimport alias_build
-from proposals cimport (
+from buffers cimport (
+    DRAWN_AHEAD,
+    ROWS_AT_ONCE,
+    VALUES_AT_ONCE,
+    Scratch,
+    allocate_all,
+    allocate_sorters,
+    new_rows,
+    padded_floats,
+    release,
+    require_alignment,
+)
+from choices cimport number_of
+from rank_table cimport FACTORS_AT_ONCE, Sorter, refresh_factors
+from rng cimport Random, next_random, random_stream
+from samplers cimport (
     ADAPTIVE,
-    ProposalKind,
+    Drawer,
+    SamplerKind,
+    SamplerTables,
     exclude_positives,
     fill_probabilities,
     mark_positives,
     prepare,
-    propose_place,
-    settle_negative,
+    propose_all,
+    sampler_kinds,
+    settle_all,
     unmark_positives,
 )
-from rank_table cimport FACTORS_AT_ONCE, Sorter, refresh_factors
-from rng cimport next_random, random_stream
+
+
+SAMPLERS = tuple(sampler_kinds())
 
 
 cdef class Sampler:
-    """A proposal with the tables it draws from.
+    """What draws candidates, with the tables it draws from.
 
     Parameters
     ----------
-    kind : int
-        A value of PROPOSALS.
+    kind : str
+        One of SAMPLERS.
     n_labels, columns : int
         Number of labels, and of columns of a factor row that are in use.
     law : uint32 (n, 2) or None
@@ -42,12 +65,12 @@ cdef class Sampler:
         Weigh factors by the variance over the labels in place of the standard deviation.
     """
 
-    cdef Proposal proposal
-    # the arrays that the proposal points into
+    cdef SamplerTables tables
+    # the arrays that the tables point into
     cdef readonly object law, law_probability, table, spread, item_factors
 
     def __init__(
-        self, int kind, uint32_t n_labels, uint32_t columns, law, law_probability, table,
+        self, str kind not None, uint32_t n_labels, uint32_t columns, law, law_probability, table,
         bint variance=False
     ):
         cdef const uint32_t[:, ::1] law_view
@@ -55,49 +78,49 @@ cdef class Sampler:
         cdef uint16_t[:, ::1] narrow_view
         cdef uint32_t[:, ::1] wide_view
         cdef float[::1] spread_view
-        memset(&self.proposal, 0, sizeof(Proposal))
-        self.proposal.kind = <ProposalKind> kind
-        self.proposal.n_labels = n_labels
-        self.proposal.columns = columns
-        self.proposal.variance = variance
-        self.proposal.stride = padded_width(columns)
+        memset(&self.tables, 0, sizeof(SamplerTables))
+        self.tables.kind = <SamplerKind> number_of(kind, sampler_kinds(), "kind")
+        self.tables.n_labels = n_labels
+        self.tables.columns = columns
+        self.tables.variance = variance
+        self.tables.stride = padded_floats(columns)
         self.law, self.law_probability, self.table = law, law_probability, table
         if law is not None:
             law_view = law
             probability_view = law_probability
-            self.proposal.law = &law_view[0, 0]
-            self.proposal.law_probability = &probability_view[0]
-            self.proposal.n_outcomes = <uint32_t> law_view.shape[0]
+            self.tables.law = &law_view[0, 0]
+            self.tables.law_probability = &probability_view[0]
+            self.tables.n_outcomes = <uint32_t> law_view.shape[0]
         if table is not None:
-            self.proposal.width = <uint32_t> table.shape[1]
+            self.tables.width = <uint32_t> table.shape[1]
             if table.dtype == np.uint16:
                 narrow_view = table
-                self.proposal.narrow_table = &narrow_view[0, 0]
+                self.tables.narrow_table = &narrow_view[0, 0]
             else:
                 wide_view = table
-                self.proposal.wide_table = &wide_view[0, 0]
-            self.spread = aligned_rows(1, self.proposal.stride)[0]
+                self.tables.wide_table = &wide_view[0, 0]
+            self.spread = new_rows(1, self.tables.stride)[0]
             spread_view = self.spread
-            self.proposal.spread = &spread_view[0]
+            self.tables.spread = &spread_view[0]
 
     def refresh(self, const float[:, ::1] item_factors, int n_threads):
         """Rank the labels by every factor; the exact sampler keeps the array itself.
 
         item_factors : float32 (n_labels, stride), padded and aligned
         """
-        cdef Proposal* proposal = &self.proposal
+        cdef SamplerTables* tables = &self.tables
         cdef uint32_t stride = <uint32_t> item_factors.shape[1], first
         cdef int32_t group, n_groups, start, stop, groups_at_once
         require_alignment(&item_factors[0, 0])
         self.item_factors = item_factors.base
-        proposal.item_factors = &item_factors[0, 0]
-        if proposal.kind != ADAPTIVE:
+        tables.item_factors = &item_factors[0, 0]
+        if tables.kind != ADAPTIVE:
             return
-        n_groups = (proposal.columns + FACTORS_AT_ONCE - 1) // FACTORS_AT_ONCE
+        n_groups = (tables.columns + FACTORS_AT_ONCE - 1) // FACTORS_AT_ONCE
         n_threads = max(1, min(n_threads, n_groups))
         groups_at_once = <int32_t> max(
-            n_threads, VALUES_AT_ONCE // (FACTORS_AT_ONCE * <int64_t> proposal.n_labels))
-        cdef Sorter* sorters = allocate_sorters(n_threads, proposal.n_labels)
+            n_threads, VALUES_AT_ONCE // (FACTORS_AT_ONCE * <int64_t> tables.n_labels))
+        cdef Sorter* sorters = allocate_sorters(n_threads, tables.n_labels)
         try:
             for start in range(0, n_groups, groups_at_once):
                 stop = min(n_groups, start + groups_at_once)
@@ -105,14 +128,14 @@ cdef class Sampler:
                     for group in prange(start, stop, schedule="dynamic", chunksize=1):
                         first = <uint32_t> group * FACTORS_AT_ONCE
                         refresh_factors(
-                            proposal.item_factors, proposal.n_labels, stride, first,
-                            min(first + FACTORS_AT_ONCE, proposal.columns), proposal.n_outcomes,
-                            proposal.width, proposal.narrow_table, proposal.wide_table,
-                            proposal.spread, proposal.variance, &sorters[threadid()],
+                            tables.item_factors, tables.n_labels, stride, first,
+                            min(first + FACTORS_AT_ONCE, tables.columns), tables.n_outcomes,
+                            tables.width, tables.narrow_table, tables.wide_table,
+                            tables.spread, tables.variance, &sorters[threadid()],
                         )
                 PyErr_CheckSignals()
         finally:
-            release_sorters(sorters, n_threads)
+            free(sorters)
 
     def draw(
         self, const float[:, ::1] users, int32_t[:, ::1] out, const int64_t[::1] indptr,
@@ -126,13 +149,13 @@ cdef class Sampler:
         """
         require_alignment(&users[0, 0])
         cdef int64_t n_rows = users.shape[0], row
-        cdef Scratch** scratch = allocate_all(n_threads, &self.proposal, 1, False)
+        cdef Scratch** scratch = allocate_all(n_threads, &self.tables, 1, False)
         cdef bint verify = indptr is not None
         cdef int64_t size = out.shape[1]
         with nogil, parallel(num_threads=n_threads):
             for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
                 draw_row(
-                    &self.proposal, scratch[threadid()], &users[row, 0], &out[row, 0], size,
+                    &self.tables, scratch[threadid()], &users[row, 0], &out[row, 0], size,
                     verify, &indices[indptr[row]] if verify and indptr[row + 1] > indptr[row]
                     else NULL,
                     <uint32_t> (indptr[row + 1] - indptr[row]) if verify else 0,
@@ -147,12 +170,12 @@ cdef class Sampler:
         """Write the law that draw() follows, for every row of users, to out (n, n_labels)."""
         require_alignment(&users[0, 0])
         cdef int64_t n_rows = users.shape[0], row
-        cdef Scratch** scratch = allocate_all(n_threads, &self.proposal, 1, False)
+        cdef Scratch** scratch = allocate_all(n_threads, &self.tables, 1, False)
         cdef bint verify = indptr is not None
         with nogil, parallel(num_threads=n_threads):
             for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):
                 probability_row(
-                    &self.proposal, &scratch[threadid()].drawer, &users[row, 0], &out[row, 0],
+                    &self.tables, &scratch[threadid()].drawer, &users[row, 0], &out[row, 0],
                     verify, &indices[indptr[row]] if verify and indptr[row + 1] > indptr[row]
                     else NULL,
                     <uint32_t> (indptr[row + 1] - indptr[row]) if verify else 0,
@@ -160,93 +183,41 @@ cdef class Sampler:
         release(scratch, n_threads)
 
 
-cdef Sorter* allocate_sorters(int n, uint32_t n_labels) except NULL:
-    cdef Sorter* sorters = <Sorter*> calloc(n, sizeof(Sorter))
-    cdef int i
-    cdef bint complete = sorters != NULL
-    for i in range(n):
-        if complete:
-            sorters[i].items = <uint64_t*> malloc(
-                2 * (<size_t> n_labels + 1) * sizeof(uint64_t))
-            sorters[i].spare = <uint64_t*> malloc(<size_t> n_labels * sizeof(uint64_t))
-            sorters[i].keys = <uint32_t*> malloc(
-                <size_t> n_labels * FACTORS_AT_ONCE * sizeof(uint32_t))
-            sorters[i].counters = <uint32_t*> malloc(N_COUNTERS * sizeof(uint32_t))
-            sorters[i].grid = <uint16_t*> malloc(MOST_ON_GRID * sizeof(uint16_t))
-            complete = (
-                sorters[i].items != NULL and sorters[i].spare != NULL
-                and sorters[i].keys != NULL and sorters[i].counters != NULL
-                and sorters[i].grid != NULL
-            )
-    if not complete:
-        release_sorters(sorters, n)
-        raise MemoryError("no memory to sort the labels for the rank table")
-    return sorters
-
-
-cdef void release_sorters(Sorter* sorters, int n) noexcept nogil:
-    cdef int i
-    if sorters != NULL:
-        for i in range(n):
-            free(sorters[i].items)
-            free(sorters[i].spare)
-            free(sorters[i].keys)
-            free(sorters[i].counters)
-            free(sorters[i].grid)
-        free(sorters)
-
-
 cdef void draw_row(
-    const Proposal* proposal, Scratch* scratch, const float* user, int32_t* out, int64_t size,
+    const SamplerTables* tables, Scratch* scratch, const float* user, int32_t* out, int64_t size,
     bint verify, const int32_t* excluded, uint32_t n_excluded, uint64_t seed, uint64_t epoch,
     uint64_t row
 ) noexcept nogil:
     cdef int64_t i, n, drawn = 0
-    if n_excluded >= proposal.n_labels:
+    if n_excluded >= tables.n_labels:
         for i in range(size):
             out[i] = -1
         return
     scratch.random = random_stream(seed, epoch, row)
     mark_positives(&scratch.drawer, excluded, n_excluded)
-    prepare(proposal, &scratch.drawer, user)
+    prepare(tables, &scratch.drawer, user)
     while drawn < size:
         n = min(<int64_t> DRAWN_AHEAD, size - drawn)
-        propose_all(proposal, scratch, user, <uint32_t> n)
-        settle_all(proposal, scratch, user, verify, <uint32_t*> (out + drawn), <uint32_t> n)
+        propose_all(
+            tables, &scratch.drawer, user, &scratch.random, scratch.places, <uint32_t> n)
+        settle_all(
+            tables, &scratch.drawer, user, verify, &scratch.random, scratch.places,
+            <uint32_t*> (out + drawn), <uint32_t> n)
         drawn += n
     unmark_positives(&scratch.drawer)
 
 
 cdef void probability_row(
-    const Proposal* proposal, Drawer* drawer, const float* user, double* out, bint verify,
+    const SamplerTables* tables, Drawer* drawer, const float* user, double* out, bint verify,
     const int32_t* excluded, uint32_t n_excluded
 ) noexcept nogil:
-    prepare(proposal, drawer, user)
-    fill_probabilities(proposal, drawer, user, out)
+    prepare(tables, drawer, user)
+    fill_probabilities(tables, drawer, user, out)
     if verify:
         drawer.positives = excluded
         drawer.n_positives = n_excluded
-        exclude_positives(drawer, proposal.n_labels, out)
+        exclude_positives(drawer, tables.n_labels, out)
         drawer.n_positives = 0
-
-
-# All are proposed before the first is looked up: the tables are larger than the nearest caches.
-cdef inline void propose_all(
-    const Proposal* proposal, Scratch* scratch, const float* user, uint32_t n
-) noexcept nogil:
-    cdef uint32_t j
-    for j in range(n):
-        scratch.places[j] = propose_place(proposal, &scratch.drawer, user, &scratch.random)
-
-
-cdef inline void settle_all(
-    const Proposal* proposal, Scratch* scratch, const float* user, bint verify, uint32_t* out,
-    uint32_t n
-) noexcept nogil:
-    cdef uint32_t j
-    for j in range(n):
-        out[j] = settle_negative(
-            proposal, &scratch.drawer, user, verify, &scratch.random, scratch.places[j])
 
 
 def alias_table(const double[::1] weights not None):
@@ -270,6 +241,3 @@ def random_numbers(uint64_t seed, uint64_t epoch, uint64_t row, int n):
     for i in range(n):
         out[i] = next_random(&random)
     return numbers
-
-
-PROPOSALS = {"adaptive": 0, "uniform": 1, "popularity": 2, "exact": 3}

@@ -1,18 +1,22 @@
 """Which of the candidates become negatives.
 
-To add a selection: a value of SelectionKind and its branch in choose(), which works on candidates
-that are already scored. The violator draws until it has found one, so its loop is in the kernel's
-step.
+To add a selection: a value of SelectionKind with its name and its branch in choose(), which works
+on candidates that are already scored. The violator draws until it has found one, so its loop is
+among the steps.
 """
 
 from libc.stdint cimport uint32_t
 
 
 cdef enum SelectionKind:
-    FIRST = 0
-    HARDEST = 1
-    GROUP = 2
-    VIOLATOR = 3
+    FIRST
+    HARDEST
+    GROUP
+    VIOLATOR
+
+
+cdef inline dict selection_kinds():
+    return {"first": FIRST, "hardest": HARDEST, "group": GROUP, "violator": VIOLATOR}
 
 
 # moves the chosen candidates to the front, the highest score first; returns how many there are

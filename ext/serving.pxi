@@ -1,20 +1,14 @@
-# What scores highest, for one row of factors or for many. Compiled with every kernel.
+# What scores highest, for one row of factors or for many.
 #
 # Callers have checked shapes; ids are checked here, as they are read. The order is that of
 # implicit's selection: of two that score the same the larger id comes first, and what is in a full
 # list gives way to what scores higher, the lowest score first and of the same the smallest id.
 
-from libc.string cimport memcmp
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
 
-
-cdef extern from "scan.h" nogil:
-    void vr_scan(
-        const float* query, const float* rows, Py_ssize_t n, Py_ssize_t k, float* products
-    )
-    void vr_scan_and_norms(
-        const float* query, const float* rows, Py_ssize_t n, Py_ssize_t k, float* products,
-        float* norms, bint has_bias
-    )
+from simd cimport vr_scan, vr_scan_and_norms
 
 
 ctypedef struct Scored:
@@ -198,17 +192,3 @@ def best_of_scores(
             )
     free(heap)
     return done
-
-
-def same_rows(const float[:, ::1] padded not None, const float[:, ::1] rows not None):
-    """Tell whether rows are, to the bit, those of padded ones."""
-    cdef int64_t n = rows.shape[0], k = rows.shape[1], i
-    cdef bint same = padded.shape[0] == n and padded.shape[1] >= k
-    if not same or k == 0:
-        return same
-    with nogil:
-        for i in range(n):
-            if memcmp(&padded[i, 0], &rows[i, 0], k * sizeof(float)) != 0:
-                same = False
-                break
-    return same

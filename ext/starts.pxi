@@ -1,20 +1,24 @@
 # Where the factors of rows start from: random numbers, and what is known of a row before its first
-# step. Compiled with every kernel.
+# step.
 #
 # Callers have checked every argument: ids are in range, and the labels of a row differ.
 
-from libc.math cimport pow
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel import parallel, prange, threadid
 
+import numpy as np
 from scipy import special
 
+from libc.math cimport pow, sqrt
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-cdef extern from "simd.h" nogil:
-    enum:
-        VR_SLICE
-    void vr_share_sum(
-        const int32_t* rows, Py_ssize_t n, const float* factors, float* out, Py_ssize_t stride,
-        float weight
-    )
+from buffers cimport ROWS_AT_ONCE, VALUES_AT_ONCE, aligned_row, new_rows, require_alignment
+from rng cimport Random, next_random, random_stream
+from rows cimport VectorParts, load_vector, store_vector
+from simd cimport VR_SLICE, vr_add_masked, vr_share_sum
+
+
+SLICE = VR_SLICE
 
 
 cdef enum:
@@ -26,12 +30,12 @@ cdef enum:
 
 def fill_normal(
     float[:, ::1] out not None, int columns, double scale, uint64_t seed, uint64_t stream,
-    int n_threads
+    int n_threads, int64_t first_row=0
 ):
     """Write normal numbers of the given standard deviation to the first columns of every row.
 
     They are the quantiles at the middles of NORMAL_STEPS equal parts. A row's numbers depend on
-    seed, stream and row alone.
+    seed, stream and the number of the row alone, which is first_row for the first.
     """
     cdef int64_t n_rows = out.shape[0], row
     units = (np.arange(NORMAL_STEPS) + 0.5) / NORMAL_STEPS
@@ -43,7 +47,8 @@ def fill_normal(
         stop = min(n_rows, start + rows_at_once)
         with nogil, parallel(num_threads=n_threads):
             for row in prange(start, stop, schedule="static"):
-                fill_normal_row(&out[row, 0], columns, &table[0], seed, stream, <uint64_t> row)
+                fill_normal_row(
+                    &out[row, 0], columns, &table[0], seed, stream, <uint64_t> (first_row + row))
         PyErr_CheckSignals()
 
 
@@ -91,21 +96,25 @@ def start_rows(
     double start,
     int n_threads
 ):
-    """Add to every row what a fold-in starts with (see `train`).
+    """Add to every row so many times what its labels' factors differ from the mean.
+
+    The sum over its labels is divided by the root of their number.
 
     user_factors : not padded
     item_factors, mean : padded and aligned
     """
     cdef int64_t n_rows = user_factors.shape[0], rows_at_once, first, stop, row
-    cdef size_t columns = user_factors.shape[1]
     cdef uint32_t stride = <uint32_t> item_factors.shape[1]
+    cdef VectorParts vectors
     # a padded row for every thread
-    cdef float[:, ::1] users = aligned_rows(n_threads, stride)
+    cdef float[:, ::1] users = new_rows(n_threads, stride)
     cdef float[::1] aligned_learns = aligned_row(learns)
     if n_rows == 0 or indices.shape[0] == 0:
         return
     require_alignment(&item_factors[0, 0])
     require_alignment(&mean[0])
+    vectors.factors = &user_factors[0, 0]
+    vectors.columns, vectors.stride = <uint32_t> user_factors.shape[1], stride
     rows_at_once = rows_between_checks(n_rows, indices.shape[0], stride)
     for first in range(0, n_rows, rows_at_once):
         stop = min(n_rows, first + rows_at_once)
@@ -113,21 +122,19 @@ def start_rows(
             for row in prange(first, stop, schedule="dynamic", chunksize=ROWS_AT_ONCE):
                 if indptr[row] < indptr[row + 1]:
                     start_row(
-                        &user_factors[row, 0], columns, &users[threadid(), 0],
-                        &indices[indptr[row]], indptr[row + 1] - indptr[row],
-                        &item_factors[0, 0], &mean[0], &aligned_learns[0],
-                        <float> start, stride)
+                        &vectors, <int32_t> row, &users[threadid(), 0], &indices[indptr[row]],
+                        indptr[row + 1] - indptr[row], &item_factors[0, 0], &mean[0],
+                        &aligned_learns[0], <float> start)
         PyErr_CheckSignals()
 
 
 cdef void start_row(
-    float* row, size_t columns, float* user, const int32_t* labels, int64_t n,
-    const float* item_factors, const float* mean, const float* learns, float start,
-    uint32_t stride
+    const VectorParts* vectors, int32_t row, float* user, const int32_t* labels, int64_t n,
+    const float* item_factors, const float* mean, const float* learns, float start
 ) noexcept nogil:
-    memcpy(user, row, columns * sizeof(float))
-    add_start(user, labels, n, item_factors, mean, learns, start, stride)
-    memcpy(row, user, columns * sizeof(float))
+    load_vector(vectors, row, user)
+    add_start(user, labels, n, item_factors, mean, learns, start, vectors.stride)
+    store_vector(vectors, row, user)
 
 
 def multiply_pairs(
@@ -172,6 +179,3 @@ cdef void multiply_rows(
         if n > 0:
             vr_share_sum(
                 indices + indptr[row], n, factors, out, stride, <float> pow(<double> n, power))
-
-
-SLICE = VR_SLICE

@@ -79,13 +79,19 @@ def test_images_with_the_same_labels_are_computed_once(fitted, annotations, monk
     matrix[3] = 0
     expected[3] = fitted.transform(csr_matrix((1, 120)))
     computed = []
-    train = fold_in.kernel.train
 
-    def counted(sampler, indptr, indices, rows, *others, **options):
-        computed.append(len(rows))
-        return train(sampler, indptr, indices, rows, *others, **options)
+    class Counted:
+        """Stands for the kernel's training, and counts the rows of its runs."""
 
-    monkeypatch.setattr(fold_in.kernel, "train", counted)
+        def __init__(self, training):
+            self.training = training
+
+        def run(self, indptr, indices, rows, *others, **options):
+            computed.append(len(rows))
+            return self.training.run(indptr, indices, rows, *others, **options)
+
+    folder = fitted._folder()
+    monkeypatch.setattr(folder, "training", Counted(folder.training))
     monkeypatch.setattr(fold_in, "MOST_ROWS", most_rows)
     np.testing.assert_array_equal(fitted.transform(matrix.tocsr()), expected)
     assert sum(computed) == 3

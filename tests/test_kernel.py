@@ -17,15 +17,20 @@ def padded(kernel, factors):
     return array
 
 
-# of kernel.train(), where a test is about something else
-PLAIN = {
-    "selection": 0, "candidates": 1, "group_size": 1, "max_trials": 1, "loss": 1, "margin": 1.0,
-    "temperature": 1.0, "corrected": False, "shares_candidates": False, "damped": False,
-    "learning_rate": 0.1, "learning_rate_user": 0.1, "regularization_user": 0.0,
-    "regularization_positive": 0.0, "regularization_negative": 0.0,
-    "regularize_violating_only": False, "verify": True, "cosine": False, "auto_group": False,
-    "in_turn": False, "seed": 9, "epoch": 2, "n_threads": 1,
-}  # fmt: skip
+# of a run, where a test is about something else
+PLAIN = {"learning_rate": 0.1, "learning_rate_user": 0.1, "seed": 9, "epoch": 2}
+OF_A_RUN = {*PLAIN, "group_size", "draws", "running_values", "first_row", "n_threads"}
+
+
+def train(kernel, sampler, matrix, rows, users, items, *, learns=None, **options):
+    """Train on rows, by default all columns of a row and one negative by the logistic loss."""
+    if learns is None:
+        learns = np.ones(items.shape[1], np.float32)
+    of_a_run = PLAIN | {name: options.pop(name) for name in OF_A_RUN & set(options)}
+    options = {"loss": "logistic", "selection": "first"} | options
+    training = kernel.Training(sampler, items, learns, **options)
+    indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+    return training.run(indptr, indices, rows, users, **of_a_run)
 
 
 def make_case(seed, n_images, n_labels, factors, density=0.2, bias=False):
@@ -58,9 +63,7 @@ def make_proposals(kernel, kind, n_labels, columns, rank_scale=0.1, variance=Fal
     if kind == "adaptive":
         dtype = np.uint16 if n_labels <= 2**16 else np.uint32
         table = np.zeros((columns, min(n_labels, 2 * len(law))), dtype=dtype)
-    sampler = kernel.Sampler(
-        kernel.PROPOSALS[kind], n_labels, columns, alias, law, table, variance=variance
-    )
+    sampler = kernel.Sampler(kind, n_labels, columns, alias, law, table, variance=variance)
     return sampler, reference.Proposal(kind, n_labels, columns, alias, variance)
 
 
@@ -95,7 +98,7 @@ def run_both(
     learns[: columns - bias] = 1
     if len(rows):
         fast.refresh(fast_items, n_threads)
-    rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, max(2, n_labels)))])
+    rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
     first_step = mean_negative = None
     if gives_first_step:
         stride = fast_items.shape[1]
@@ -108,14 +111,14 @@ def run_both(
     running = options.get("values")
     if running is not None:
         running = kernel.running_sums(matrix.indptr.astype(np.int64), running)
-    counts = kernel.train(
-        fast, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), rows,
-        options.get("draws"), running, fast_users, fast_items, learns,
-        rank_weights if options["loss"] == "warp" else None,
-        selection=kernel.SELECTIONS[options.get("selection", "first")],
-        candidates=candidates, group_size=options.get("group_size", 1),
+    counts = train(
+        kernel, fast, matrix, rows, fast_users, fast_items, learns=learns,
+        draws=options.get("draws"), running_values=running,
+        rank_weights=rank_weights if options["loss"] == "warp" else None,
+        selection=options.get("selection", "first"), candidates=candidates,
+        group_size=options.get("group_size", 1),
         max_trials=options.get("max_trials") or max(1, n_labels - 1),
-        loss=kernel.LOSSES[options["loss"]], margin=options.get("margin", 1.0),
+        loss=options["loss"], margin=options.get("margin", 1.0),
         temperature=options.get("temperature", 1.0), corrected=options.get("corrected", False),
         shares_candidates=options.get("shares_candidates", False),
         learning_rate=options["learning_rate"],
@@ -124,9 +127,8 @@ def run_both(
         regularization_positive=decay[1], regularization_negative=decay[2],
         regularize_violating_only=options.get("violating_only", False),
         verify=options.get("verify", True), cosine=options.get("cosine", False),
-        damped=options.get("damped", False), auto_group=False,
-        in_turn=options.get("in_turn", False), seed=seed, epoch=epoch,
-        n_threads=n_threads, sweeps=options.get("sweeps", 0),
+        damped=options.get("damped", False), in_turn=options.get("in_turn", False), seed=seed,
+        epoch=epoch, n_threads=n_threads, sweeps=options.get("sweeps", 0),
         least_steps=options.get("least_steps", 0), first_step=first_step,
         mean_negative=mean_negative, unit=options.get("unit", 1.0),
         pairs_of_full_steps=options.get("pairs_of_full_steps", 0.0),
@@ -442,20 +444,107 @@ def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
     fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
     fast.refresh(fast_items, 1)
 
-    def train(rows, n_threads, epoch=5):
-        return kernel.train(
-            fast, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
-            fast_items, np.ones(16, np.float32), None,
-            **PLAIN | {"learning_rate": 0.0, "learning_rate_user": 0.0, "epoch": epoch,
-                       "n_threads": n_threads},
+    def loss(rows, n_threads, epoch=5):
+        return train(
+            kernel, fast, matrix, rows, fast_users, fast_items, learning_rate=0.0,
+            learning_rate_user=0.0, epoch=epoch, n_threads=n_threads,
         )["loss"]  # fmt: skip
 
-    whole = train(rows, 1)
-    assert train(rows, 4) == pytest.approx(whole, rel=1e-12)
-    assert train(rows[::-1].copy(), 2) == pytest.approx(whole, rel=1e-12)
-    parts = sum(train(np.ascontiguousarray(part), 2) for part in np.array_split(rows, 7))
+    whole = loss(rows, 1)
+    assert loss(rows, 4) == pytest.approx(whole, rel=1e-12)
+    assert loss(rows[::-1].copy(), 2) == pytest.approx(whole, rel=1e-12)
+    parts = sum(loss(np.ascontiguousarray(part), 2) for part in np.array_split(rows, 7))
     assert parts == pytest.approx(whole, rel=1e-12)
-    assert train(rows, 1, epoch=6) != pytest.approx(whole, rel=1e-6)
+    assert loss(rows, 1, epoch=6) != pytest.approx(whole, rel=1e-6)
+
+
+PARTS = [
+    {},
+    {"loss": "hinge", "selection": "hardest", "candidates": 3},
+    {"loss": "softmax", "candidates": 5},
+    {"loss": "warp", "selection": "violator", "max_trials": 9},
+    {"draws": True},
+]
+
+
+@pytest.mark.parametrize("options", PARTS, ids=lambda o: "-".join(str(v) for v in o.values()))
+@pytest.mark.parametrize("sampler", ["adaptive", "uniform", "exact"])
+def test_part_of_a_matrix_draws_as_in_the_whole(kernel, sampler, options):
+    """With labels that stay, rows learn the same wherever they are trained."""
+    matrix, users, items = make_case(16, 120, 50, 8, density=0.1)
+    lengths = np.diff(matrix.indptr)
+    rows = np.flatnonzero((lengths > 0) & (lengths < 50)).astype(np.int32)
+    fast, _ = make_proposals(kernel, sampler, 50, 8)
+    labels = padded(kernel, items)
+    fast.refresh(labels, 1)
+
+    def learn(start, stop, first_row):
+        inside = rows[(start <= rows) & (rows < stop)] - start
+        part, own = matrix[start:stop], users[start:stop].astype(np.float32)
+        given = options | (
+            {"draws": np.full(len(inside), 4, np.int32)} if "draws" in options else {}
+        )
+        # steps on labels of no length
+        counts = train(
+            kernel, fast, part, inside, own, labels, learning_rate=0.0, learning_rate_user=0.1,
+            first_row=first_row, **given,
+        )  # fmt: skip
+        return own, counts
+
+    whole, counts = learn(0, 120, 0)
+    first, of_first = learn(0, 47, 0)
+    second, of_second = learn(47, 120, 47)
+    np.testing.assert_array_equal(np.vstack([first, second]), whole)
+    for name in ("pairs", "correct", "violations", "trials"):
+        assert of_first[name] + of_second[name] == counts[name]
+    elsewhere, _ = learn(47, 120, 0)
+    assert np.abs(elsewhere - second).max() > 1e-4
+    np.testing.assert_array_equal(labels[:, :8], items)
+
+
+def test_initial_factors_of_a_part_are_those_of_the_whole(kernel):
+    whole, part = kernel.aligned_rows(50, 16), kernel.aligned_rows(20, 16)
+    kernel.fill_normal(whole, 10, 0.3, 5, 1, 1)
+    kernel.fill_normal(part, 10, 0.3, 5, 1, 1, first_row=30)
+    np.testing.assert_array_equal(part, whole[30:])
+
+
+def mismatches():
+    """Arguments of a training and a run that are not like the others, and what is said of them."""
+    yield {"learns": np.ones(32, np.float32)}, "learns must have length 16, got 32"
+    yield {"items": (39, 16)}, r"item_factors must have shape \(40, 16\), got \(39, 16\)"
+    yield {"rank_weights": np.ones(5)}, "rank_weights must have length 40, got 5"
+    yield {"loss": "square"}, "loss must be one of hinge, .*, got 'square'"
+    yield {"selection": "best"}, "selection must be one of first, .*, got 'best'"
+    yield {"loss": "softmax", "selection": "violator"}, "a violator is one negative"
+    yield {"candidates": 0}, "candidates and max_trials must be at least 1"
+    yield {"users": (29, 12)}, r"user_factors must have shape \(30, 12\), got \(29, 12\)"
+    yield {"users": (30, 13)}, r"user_factors must have shape \(30, 12\), got \(30, 13\)"
+    yield {"rows": np.array([3, 30], np.int32)}, "rows must be from 0 to 29, got 0 to 30"
+    yield {"rows": np.array([-1, 4], np.int32)}, "rows must be from 0 to 29, got -1 to 4"
+    yield {"group_size": 2}, "group_size must be from 1 to the 1 candidates, got 2"
+    yield {"draws": np.ones(3, np.int32)}, "draws must have length 2, got 3"
+    yield {"running_values": np.ones(3)}, "give draws as well"
+    yield (
+        {"running_values": np.ones(3), "draws": np.ones(2, np.int32)},
+        "running_values must have length",
+    )
+    yield {"indices": 3}, "beyond the 3 entries of indices"
+
+
+@pytest.mark.parametrize(("change", "message"), mismatches(), ids=lambda value: str(value)[:40])
+def test_arrays_that_do_not_belong_together_are_refused(kernel, change, message):
+    change = dict(change)
+    matrix, *_ = make_case(11, 30, 40, 12)
+    items = kernel.aligned_rows(*change.pop("items", (40, 16)))
+    users = np.zeros(change.pop("users", (30, 12)), np.float32)
+    rows = change.pop("rows", np.array([3, 4], np.int32))
+    if "indices" in change:
+        n = change.pop("indices")
+        matrix.data, matrix.indices = matrix.data[:n], matrix.indices[:n]
+    sampler, _ = make_proposals(kernel, "uniform", 40, 12)
+    with pytest.raises(ValueError, match=message):
+        train(kernel, sampler, matrix, rows, users, items, **change)
 
 
 def test_random_numbers_agree_with_the_slow_version(kernel):
@@ -538,11 +627,10 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
         fast, _ = make_proposals(kernel, "adaptive", 40, 12)
         fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
         fast.refresh(fast_items, 1)
-        for loss in (0, 1):
-            counts = kernel.train(
-                fast, matrix.indptr.astype(np.int64), matrix.indices,
-                np.arange(3, 30, dtype=np.int32), None, None, fast_users, fast_items,
-                np.ones(16, np.float32), None, **PLAIN | {"loss": loss, "damped": bool(loss)},
+        for loss in ("hinge", "logistic"):
+            counts = train(
+                kernel, fast, matrix, np.arange(3, 30, dtype=np.int32), fast_users, fast_items,
+                loss=loss, damped=loss == "logistic",
             )  # fmt: skip
             assert counts["not_finite"] > 0
 
@@ -553,9 +641,8 @@ def test_a_row_that_is_no_number_does_not_reach_the_next(kernel):
     users[rows[0]] = np.nan
     sampler, _ = make_proposals(kernel, "uniform", 40, 12)
     fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
-    kernel.train(
-        sampler, matrix.indptr.astype(np.int64), matrix.indices, rows, None, None, fast_users,
-        fast_items, np.ones(16, np.float32), None, **PLAIN, sweeps=2,
+    train(
+        kernel, sampler, matrix, rows, fast_users, fast_items, sweeps=2,
         first_step=kernel.aligned_rows(16, 16), mean_negative=kernel.aligned_rows(1, 16)[0],
     )  # fmt: skip
     assert np.isnan(fast_users[rows[0]]).all()

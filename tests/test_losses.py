@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from vseens_rec import WARP
 from vseens_rec.engine.group_size import adaptive_group_size
 
-LOSSES = {"hinge": 0, "logistic": 1, "warp": 2, "softmax": 3, "sgns": 4}
+LOSSES = ["hinge", "logistic", "warp", "softmax", "sgns"]
 
 
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 4), (3, 4), (5, 1)])
@@ -36,11 +36,9 @@ def test_slopes_are_the_derivatives(kernel, loss, options, n, m):
             options["weight"] = 2.5
 
         def value(scores, options=options):
-            return kernel.loss_and_slopes(LOSSES[loss], scores[:n], scores[n:], **options)[0]
+            return kernel.loss_and_slopes(loss, scores[:n], scores[n:], **options)[0]
 
-        _, positive_slopes, slopes = kernel.loss_and_slopes(
-            LOSSES[loss], scores[:n], scores[n:], **options
-        )
+        _, positive_slopes, slopes = kernel.loss_and_slopes(loss, scores[:n], scores[n:], **options)
         derivatives = [
             (value(scores + shift) - value(scores - shift)) / 2e-6 for shift in 1e-6 * np.eye(n + m)
         ]
@@ -55,7 +53,7 @@ def test_slopes_are_the_derivatives(kernel, loss, options, n, m):
 def test_losses_of_extreme_scores_are_finite(kernel, loss, score, m):
     for positives in ([score], [score, 0.0], [0.0, -score]):
         value, positive_slopes, slopes = kernel.loss_and_slopes(
-            LOSSES[loss], np.array(positives), np.linspace(0, -score, m)
+            loss, np.array(positives), np.linspace(0, -score, m)
         )
         assert np.isfinite([value, *positive_slopes, *slopes]).all()
         assert value >= 0
@@ -67,7 +65,7 @@ def test_losses_of_extreme_scores_are_finite(kernel, loss, score, m):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_scores_that_are_no_numbers_are_not_hidden(kernel, loss, m):
     for positives, negatives in (([np.nan], np.zeros(m)), ([0.0], np.full(m, np.nan))):
-        value, *_ = kernel.loss_and_slopes(LOSSES[loss], np.array(positives), negatives)
+        value, *_ = kernel.loss_and_slopes(loss, np.array(positives), negatives)
         assert np.isnan(value)
 
 
@@ -77,9 +75,7 @@ def test_exponentials_are_exact_to_the_last_digits(kernel, m):
     rng = np.random.default_rng(m)
     for scale in (1e-9, 1.0, 30.0, 700.0):
         negatives = rng.normal(size=m) * scale
-        value, _, slopes = kernel.loss_and_slopes(
-            LOSSES["softmax"], np.zeros(1), negatives, margin=0.0
-        )
+        value, _, slopes = kernel.loss_and_slopes("softmax", np.zeros(1), negatives, margin=0.0)
         expected = scipy.special.softmax(np.concatenate([[0.0], negatives]))
         np.testing.assert_allclose(slopes, expected[1:], rtol=1e-13, atol=1e-300)
         assert value == pytest.approx(
@@ -96,7 +92,7 @@ def test_the_correction_estimates_the_full_softmax(kernel):
     for _ in range(4000):
         drawn = rng.choice(50, size=m, p=law)
         value = kernel.loss_and_slopes(
-            LOSSES["softmax"], np.array([0.3]), scores[drawn], margin=0.0,
+            "softmax", np.array([0.3]), scores[drawn], margin=0.0,
             correction=-np.log(m * law[drawn]),
         )[0]  # fmt: skip
         # exp(loss) = 1 + sum / exp(s_p)
@@ -114,19 +110,17 @@ def test_warp_estimates_the_rank_that_is_known(kernel):
     padded_items[:, :1] = items
     users = np.ones((1, 1), np.float32)
     matrix = csr_matrix(([1.0], [0], [0, 1]), shape=(1, n_labels))
-    sampler = kernel.Sampler(kernel.PROPOSALS["uniform"], n_labels, 1, None, None, None)
+    sampler = kernel.Sampler("uniform", n_labels, 1, None, None, None)
     harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
     n_draws = 20_000
-    counts = kernel.train(
-        sampler, matrix.indptr.astype(np.int64), matrix.indices, np.zeros(1, np.int32),
-        np.array([n_draws], np.int32), None, users, padded_items,
-        np.ones(16, np.float32), harmonic, selection=kernel.SELECTIONS["violator"], candidates=1,
-        group_size=1, max_trials=n_labels - 1, loss=kernel.LOSSES["warp"], margin=0.5,
-        temperature=1.0, corrected=False, shares_candidates=False, damped=False, learning_rate=0.0,
-        learning_rate_user=0.0, regularization_user=0.0,
-        regularization_positive=0.0, regularization_negative=0.0,
-        regularize_violating_only=False, verify=True, cosine=False, auto_group=False,
-        in_turn=False, seed=1, epoch=0, n_threads=1,
+    training = kernel.Training(
+        sampler, padded_items, np.ones(16, np.float32), loss="warp", margin=0.5,
+        rank_weights=harmonic, selection="violator", max_trials=n_labels - 1,
+    )  # fmt: skip
+    counts = training.run(
+        matrix.indptr.astype(np.int64), matrix.indices, np.zeros(1, np.int32), users,
+        draws=np.array([n_draws], np.int32), learning_rate=0.0, learning_rate_user=0.0, seed=1,
+        epoch=0,
     )  # fmt: skip
     share = n_violators / (n_labels - 1)
     assert counts["trials"] / n_draws == pytest.approx(1 / share, rel=0.03)
@@ -137,14 +131,14 @@ def test_warp_estimates_the_rank_that_is_known(kernel):
     assert counts["loss"] / n_draws == pytest.approx(expected, rel=0.03)
 
 
-def test_table_of_rank_weights_is_exact(annotations):
-    from vseens_rec.engine.interactions import Interactions
-    from vseens_rec.engine.trainer import Trainer
-
-    model = WARP(factors=2)
-    weights = Trainer(Interactions.of(annotations), model._settings(120), 0, 1).rank_weights
+def test_table_of_rank_weights_is_exact():
+    weights = WARP(factors=2)._settings(120).rank_weights(120)
     expected = [sum(1 / j for j in range(1, rank + 1)) for rank in range(120)]
     np.testing.assert_allclose(weights, expected, rtol=1e-12)
+
+
+def test_every_kernel_has_the_losses_that_are_tested(kernel):
+    assert list(kernel.LOSSES) == LOSSES
 
 
 def test_adaptive_group_size():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from vseens_rec.engine.holdouts import hide_one_label
 from vseens_rec.model_selection import (
     Holdout,
     fraction_split,
-    hide_one_label,
     leave_k_out_split,
     leave_last_k_out_split,
     leave_one_out_split,

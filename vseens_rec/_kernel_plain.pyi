@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-PROPOSALS: Final[dict[str, int]]
-SELECTIONS: Final[dict[str, int]]
-LOSSES: Final[dict[str, int]]
+SAMPLERS: Final[tuple[str, ...]]
+SELECTIONS: Final[tuple[str, ...]]
+LOSSES: Final[tuple[str, ...]]
 MEASURES: Final[dict[str, int]]
 COUNTS: Final[tuple[str, ...]]
 SLICE: Final[int]
@@ -25,7 +25,7 @@ class Sampler:
     def item_factors(self) -> NDArray[np.float32] | None: ...
     def __init__(
         self,
-        kind: int,
+        kind: str,
         n_labels: int,
         columns: int,
         law: NDArray[np.uint32] | None,
@@ -90,48 +90,56 @@ class Ranker:
         out: NDArray[np.float64],
     ) -> None: ...
 
-def train(
-    sampler: Sampler,
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    rows: NDArray[np.int32],
-    draws: NDArray[np.int32] | None,
-    running_values: NDArray[np.float64] | None,
-    user_factors: NDArray[np.float32],
-    item_factors: NDArray[np.float32],
-    learns: NDArray[np.float32],
-    rank_weights: NDArray[np.float64] | None,
-    *,
-    selection: int,
-    candidates: int,
-    group_size: int,
-    max_trials: int,
-    loss: int,
-    margin: float,
-    temperature: float,
-    corrected: bool,
-    shares_candidates: bool,
-    damped: bool,
-    learning_rate: float,
-    learning_rate_user: float,
-    regularization_user: float,
-    regularization_positive: float,
-    regularization_negative: float,
-    regularize_violating_only: bool,
-    verify: bool,
-    cosine: bool,
-    auto_group: bool,
-    in_turn: bool,
-    seed: int,
-    epoch: int,
-    n_threads: int,
-    pairs_of_full_steps: float = 0.0,
-    sweeps: int = 0,
-    least_steps: int = 0,
-    first_step: NDArray[np.float32] | None = None,
-    mean_negative: NDArray[np.float32] | None = None,
-    unit: float = 1.0,
-) -> dict[str, float]: ...
+class Training:
+    def __init__(
+        self,
+        sampler: Sampler,
+        item_factors: NDArray[np.float32],
+        learns: NDArray[np.float32],
+        *,
+        loss: str,
+        margin: float = 1.0,
+        temperature: float = 1.0,
+        corrected: bool = False,
+        rank_weights: NDArray[np.float64] | None = None,
+        selection: str,
+        candidates: int = 1,
+        max_trials: int = 1,
+        shares_candidates: bool = False,
+        damped: bool = False,
+        in_turn: bool = False,
+        cosine: bool = False,
+        verify: bool = True,
+        regularization_user: float = 0.0,
+        regularization_positive: float = 0.0,
+        regularization_negative: float = 0.0,
+        regularize_violating_only: bool = False,
+        pairs_of_full_steps: float = 0.0,
+        measures_cosines: bool = False,
+        sweeps: int = 0,
+        least_steps: int = 0,
+        first_step: NDArray[np.float32] | None = None,
+        mean_negative: NDArray[np.float32] | None = None,
+        unit: float = 1.0,
+    ) -> None: ...
+    def run(
+        self,
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        rows: NDArray[np.int32],
+        user_factors: NDArray[np.float32],
+        *,
+        learning_rate: float,
+        learning_rate_user: float,
+        seed: int,
+        epoch: int,
+        group_size: int = 1,
+        draws: NDArray[np.int32] | None = None,
+        running_values: NDArray[np.float64] | None = None,
+        first_row: int = 0,
+        n_threads: int = 1,
+    ) -> dict[str, float]: ...
+
 def start_rows(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
@@ -159,7 +167,7 @@ def fold_label(
     gates: NDArray[np.float64],
     starts: NDArray[np.int64],
     *,
-    loss: int,
+    loss: str,
     margin: float,
     temperature: float,
     learning_rate: float,
@@ -184,6 +192,7 @@ def fill_normal(
     seed: int,
     stream: int,
     n_threads: int,
+    first_row: int = 0,
 ) -> None: ...
 def aligned_rows(n_rows: int, stride: int) -> NDArray[np.float32]: ...
 def padded_width(columns: int) -> int: ...
@@ -193,7 +202,7 @@ def running_sums(
 def alias_table(weights: NDArray[np.float64]) -> NDArray[np.uint32]: ...
 def random_numbers(seed: int, epoch: int, row: int, n: int) -> NDArray[np.uint64]: ...
 def loss_and_slopes(
-    loss: int,
+    loss: str,
     positives: NDArray[np.float64],
     negatives: NDArray[np.float64],
     margin: float = 1.0,

@@ -78,8 +78,20 @@ class FoldIn:
         if not np.isfinite(item_factors).all():
             raise ValueError("item_factors are not finite: nothing can be folded in")
         self.steps = choose_steps(settings, item_factors)
-        self.first_step = choose_first_step(settings, item_factors)
-        self.learns = settings.learned_columns()
+        first_step = choose_first_step(settings, item_factors)
+        self.training = settings.make_training(
+            sampler,
+            item_factors,
+            measures_cosines=False,
+            # its steps are chosen by the scale of the factors
+            damped=False,
+            pairs_of_full_steps=PAIRS_OF_FULL_STEPS,
+            sweeps=SWEEPS,
+            least_steps=LEAST_STEPS,
+            first_step=first_step.matrix,
+            mean_negative=first_step.mean_negative,
+            unit=self.steps.unit,
+        )
         sampler.refresh(item_factors, num_threads)
 
     def agrees_with(
@@ -173,7 +185,7 @@ class FoldIn:
                     np.concatenate([positive.others, negative.others])[order],
                     np.concatenate([positive.gates, negative.gates])[order],
                     np.searchsorted(sweep[order], np.arange(sweeps + 1)),
-                    loss=kernel.LOSSES[self.settings.loss.name],
+                    loss=self.settings.loss.name,
                     margin=self.settings.margin,
                     temperature=self.settings.temperature,
                     learning_rate=rate * weight_of_ranks,
@@ -245,12 +257,6 @@ class FoldIn:
         computed = foldable & (first == own)
         steps = np.where(computed, np.maximum(SWEEPS * lengths.astype(np.int64), LEAST_STEPS), 0)
         steps_before = np.concatenate([[0], np.cumsum(steps)])
-        options = self.settings.kernel_options(n_labels) | {
-            "auto_group": False,
-            # its steps are chosen by the scale of the factors
-            "damped": False,
-            "pairs_of_full_steps": PAIRS_OF_FULL_STEPS,
-        }
         n_threads = threads_for(int(steps_before[-1]), num_threads)
         call_size = CallSize()
         start = 0
@@ -263,29 +269,19 @@ class FoldIn:
             if self.settings.use_bias:
                 block[:, self.settings.factors] = 1
             started = time.perf_counter()
-            counts = kernel.train(
-                self.sampler,
+            counts = self.training.run(
                 indptr[start : stop + 1],
                 indices,
                 rows,
-                lengths[start:stop][rows].astype(np.int32) if weighted else None,
-                running_values,
                 block,
-                self.item_factors,
-                self.learns,
-                self.rank_weights,
-                **options,
+                draws=lengths[start:stop][rows].astype(np.int32) if weighted else None,
+                running_values=running_values,
                 learning_rate=self.steps.size,
                 learning_rate_user=self.steps.size,
                 group_size=self.group_size,
                 seed=SEED,
                 epoch=0,
                 n_threads=n_threads,
-                sweeps=SWEEPS,
-                least_steps=LEAST_STEPS,
-                first_step=self.first_step.matrix,
-                mean_negative=self.first_step.mean_negative,
-                unit=self.steps.unit,
             )
             n_steps = int(steps_before[stop] - steps_before[start])
             call_size.record(n_steps, time.perf_counter() - started)

@@ -76,7 +76,7 @@ def make_sampler(
             few = n_labels <= 2**16
             table = np.zeros(shape, np.uint16) if few else np.zeros(shape, np.uint32)
     return kernel.Sampler(
-        kernel.PROPOSALS[sampler.name],
+        sampler.name,
         n_labels,
         columns,
         None if law is None else kernel.alias_table(law),

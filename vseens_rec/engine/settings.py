@@ -139,28 +139,32 @@ class Settings:
         learns[: self.factors] = 1.0
         return learns
 
-    def kernel_options(self, n_labels: int) -> dict[str, Any]:
-        """Arguments of the kernel that stay the same throughout the training."""
-        return {
-            "selection": kernel.SELECTIONS[self.selection.name],
-            "candidates": self.candidates,
-            "max_trials": min(self.max_trials or n_labels, max(1, n_labels - 1)),
-            "loss": kernel.LOSSES[self.loss.name],
+    def make_training(
+        self, sampler: kernel.Sampler, item_factors: NDArray[np.float32], **options: Any
+    ) -> kernel.Training:
+        """Make the kernel's training, with some options other than those of these settings."""
+        n_labels = len(item_factors)
+        own: dict[str, Any] = {
+            "loss": self.loss.name,
             "margin": self.margin,
             "temperature": self.temperature,
             "corrected": self.corrected,
-            "shares_candidates": False,
+            "rank_weights": self.rank_weights(n_labels),
+            "selection": self.selection.name,
+            "candidates": self.candidates,
+            "max_trials": min(self.max_trials or n_labels, max(1, n_labels - 1)),
             "damped": self.damped_steps,
+            "in_turn": self.released,
+            "cosine": self.cosine,
+            "verify": self.verify_negative_samples,
             "regularization_user": self.regularization_user,
             "regularization_positive": self.regularization_positive,
             "regularization_negative": self.regularization_negative,
             "regularize_violating_only": self.regularize_violating_only,
-            "verify": self.verify_negative_samples,
-            "cosine": self.cosine,
-            "auto_group": self.group_size == "auto",
             "pairs_of_full_steps": self.pairs_of_full_steps,
-            "in_turn": self.released,
+            "measures_cosines": self.group_size == "auto",
         }
+        return kernel.Training(sampler, item_factors, self.learned_columns(), **own | options)
 
 
 def resolve(

@@ -82,12 +82,12 @@ class Trainer:
 
         self._init_factors(initial)
         self.sampler = self.new_sampler()
+        self.training = settings.make_training(self.sampler, self.item_factors)
         # in pairs
         self.refresh_interval: int = max(
             1, ceil(min(settings.refresh_interval * n_labels * log(n_labels), MOST_PAIRS))
         )
         self.pairs_since_refresh: int | None = None
-        self.rank_weights = settings.rank_weights(n_labels)
         self.running_values: NDArray[np.float64] | None = None
         self.row_values: NDArray[np.float64] | None = None
         if settings.positive_sampling == "weighted":
@@ -108,10 +108,9 @@ class Trainer:
 
     def _init_factors(self, initial: tuple[Floats, Floats] | None) -> None:
         settings = self.settings
-        self.learns = settings.learned_columns()
         n_images, n_labels = self.shape
         self.user_factors = np.zeros((n_images, settings.columns), np.float32)
-        self.item_factors = kernel.aligned_rows(n_labels, len(self.learns))
+        self.item_factors = kernel.aligned_rows(n_labels, kernel.padded_width(settings.columns))
         factors = (self.user_factors, self.item_factors)
         if initial is not None:
             for array, given in zip(factors, initial, strict=True):
@@ -268,24 +267,20 @@ class Trainer:
     def _call_kernel(
         self, rows: NDArray[np.int32], draws: NDArray[np.int32] | None
     ) -> dict[str, float]:
-        return kernel.train(
-            self.sampler,
+        return self.training.run(
             self.interactions.indptr,
             self.interactions.indices,
             rows,
-            draws,
-            self.running_values,
             self.user_factors,
-            self.item_factors,
-            self.learns,
-            self.rank_weights,
-            **self.settings.kernel_options(self.shape[1]),
+            draws=draws,
+            running_values=self.running_values,
             learning_rate=self.learning_rate,
             learning_rate_user=self.learning_rate * self.settings.user_learning_rate_multiplier,
             group_size=self.group_size,
             seed=self.seed,
             # the first two streams of the seed made the initial factors
             epoch=self.epochs + 2,
+            first_row=self.interactions.first_row,
             n_threads=threads_for(self.n_pairs, self.num_threads),
         )
 
@@ -368,5 +363,5 @@ class Trainer:
         users = self.user_factors.astype(dtype, copy=False)
         items = without_padding(self.item_factors, self.settings.columns)
         items = items.astype(dtype, copy=False)
-        del self.user_factors, self.item_factors
+        del self.user_factors, self.item_factors, self.training
         return users, items

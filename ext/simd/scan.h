@@ -1,5 +1,5 @@
 /* Products of one row with many that are neither padded nor aligned: factors as their users hold
-   them, read once. Sixteen lanes are summed separately and then in the tree of simd.h; columns
+   them, read once. Sixteen lanes are summed separately and then in the tree of vectors.h; columns
    beyond a multiple of sixteen are read with some of those before them, which count as zeros. */
 #ifndef VSEENS_REC_SCAN_H
 #define VSEENS_REC_SCAN_H
@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stddef.h>
 
-#include "simd.h"
+#include "vectors.h"
 
 /* Lengths from squares, 1e-10 in place of 0, infinite where the last factor, a bias, is all. */
 VR_INLINE void vr_scan_lengths(

@@ -1,22 +1,19 @@
-# What one thread draws and works with, laid out in one piece of memory, and rows of factors that
-# are padded and aligned. Compiled first in every kernel.
+"""Memory: what one thread works with, in one piece; rows that are padded and aligned."""
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from losses cimport LossSum
-from proposals cimport EXACT, Drawer, Proposal
-from rank_table cimport MOST_ON_GRID, N_COUNTERS
+from rank_table cimport FACTORS_AT_ONCE, MOST_ON_GRID, N_COUNTERS, Sorter
 from rng cimport Random
-
-import numpy as np
+from samplers cimport Drawer, SamplerTables, ranks_live
 
 
 cdef enum:
     # candidates drawn ahead of the steps that use them
     DRAWN_AHEAD = 256
-    # pairs whose candidates are drawn from the same prepared proposal
+    # pairs whose candidates are drawn from a sampler that was prepared once
     PAIRS_AT_ONCE = 64
     # and that share them: more in one step would move the image too far
     PAIRS_SHARING = 16
@@ -75,20 +72,20 @@ ctypedef struct Scratch:
     double* corrections
     double* probability
     float* gradient
-    # the image's factors when its proposal was prepared
+    # the image's vector when the sampler was prepared for it
     float* prepared
-    # sum of the image's factors after some of the sweeps
+    # sum of the image's vectors after some of the sweeps
     float* folded
     Counts counts
 
 
-cdef uint32_t pairs_at_once(uint32_t candidates, bint shares_candidates) noexcept nogil:
+cdef inline uint32_t pairs_at_once(uint32_t candidates, bint shares_candidates) noexcept nogil:
     if shares_candidates:
         return PAIRS_SHARING
     return max(1, min(<uint32_t> PAIRS_AT_ONCE, DRAWN_AHEAD // candidates))
 
 
-cdef size_t in_lines(size_t size) noexcept nogil:
+cdef inline size_t in_lines(size_t size) noexcept nogil:
     return (size + 63) // 64 * 64
 
 
@@ -99,28 +96,36 @@ cdef inline void* take(size_t* address, size_t size) noexcept nogil:
     return <void*> taken
 
 
-# divides memory among the buffers, from an address on; returns where they end
-cdef size_t lay_out(
-    Scratch* scratch, const Proposal* proposal, uint32_t candidates, bint dense, size_t address
+# the buffers to sort n_labels by n_keys keys each; returns where they end
+cdef inline size_t lay_out_sorter(
+    Sorter* sorter, size_t n_labels, size_t n_keys, size_t address
 ) noexcept nogil:
-    cdef size_t n_labels = proposal.n_labels
-    cdef size_t row = proposal.stride * sizeof(float)
+    cdef size_t n_counters = N_COUNTERS if n_labels else 0
+    sorter.items = <uint64_t*> take(&address, 2 * (n_labels + 1) * sizeof(uint64_t))
+    sorter.spare = <uint64_t*> take(&address, n_labels * sizeof(uint64_t))
+    sorter.keys = <uint32_t*> take(&address, n_keys * n_labels * sizeof(uint32_t))
+    sorter.counters = <uint32_t*> take(&address, n_counters * sizeof(uint32_t))
+    sorter.grid = <uint16_t*> take(
+        &address, min(n_labels, <size_t> MOST_ON_GRID) * sizeof(uint16_t))
+    return address
+
+
+# divides memory among the buffers, from an address on; returns where they end
+cdef inline size_t lay_out(
+    Scratch* scratch, const SamplerTables* tables, uint32_t candidates, bint dense, size_t address
+) noexcept nogil:
+    cdef size_t n_labels = tables.n_labels
+    cdef size_t row = tables.stride * sizeof(float)
     cdef size_t labels = (PAIRS_AT_ONCE + MOST_AHEAD) * sizeof(uint32_t)
     cdef size_t ahead = max(<size_t> candidates, <size_t> DRAWN_AHEAD)
     cdef size_t drawn = (ahead + MOST_AHEAD) * sizeof(uint32_t)
-    cdef size_t ranked = n_labels if proposal.kind == EXACT else 0
+    cdef size_t ranked = n_labels if ranks_live(tables.kind) else 0
     cdef Drawer* drawer = &scratch.drawer
     drawer.running = <float*> take(&address, row)
     drawer.lane_sums = <float*> take(&address, FLOATS_IN_LINE * sizeof(float))
     drawer.positive = <uint64_t*> take(&address, (n_labels // 64 + 1) * sizeof(uint64_t))
     drawer.ranking = <uint32_t*> take(&address, ranked * sizeof(uint32_t))
-    drawer.sorter.items = <uint64_t*> take(&address, 2 * (ranked + 1) * sizeof(uint64_t))
-    drawer.sorter.spare = <uint64_t*> take(&address, ranked * sizeof(uint64_t))
-    drawer.sorter.keys = <uint32_t*> take(&address, ranked * sizeof(uint32_t))
-    drawer.sorter.counters = <uint32_t*> take(
-        &address, (N_COUNTERS if ranked else 0) * sizeof(uint32_t))
-    drawer.sorter.grid = <uint16_t*> take(
-        &address, min(ranked, <size_t> MOST_ON_GRID) * sizeof(uint16_t))
+    address = lay_out_sorter(&drawer.sorter, ranked, 1, address)
     scratch.block.labels = <uint32_t*> take(&address, labels)
     scratch.block.candidates = <uint32_t*> take(&address, drawn)
     scratch.following.labels = <uint32_t*> take(&address, labels)
@@ -141,22 +146,22 @@ cdef size_t lay_out(
 
 
 # begins on a line, so that no line holds what two threads write
-cdef Scratch* allocate(
-    const Proposal* proposal, uint32_t candidates, bint dense
+cdef inline Scratch* allocate(
+    const SamplerTables* tables, uint32_t candidates, bint dense
 ) noexcept nogil:
     cdef Scratch measured
     cdef size_t header = in_lines(sizeof(Scratch))
-    cdef void* memory = calloc(lay_out(&measured, proposal, candidates, dense, header + 64), 1)
+    cdef void* memory = calloc(lay_out(&measured, tables, candidates, dense, header + 64), 1)
     if memory == NULL:
         return NULL
     cdef Scratch* scratch = <Scratch*> in_lines(<size_t> memory)
     scratch.memory = memory
-    lay_out(scratch, proposal, candidates, dense, <size_t> scratch + header)
+    lay_out(scratch, tables, candidates, dense, <size_t> scratch + header)
     scratch.counts.loss.factor = 1.0
     return scratch
 
 
-cdef void release(Scratch** scratch, int n) noexcept nogil:
+cdef inline void release(Scratch** scratch, int n) noexcept nogil:
     cdef int i
     if scratch != NULL:
         for i in range(n):
@@ -166,15 +171,15 @@ cdef void release(Scratch** scratch, int n) noexcept nogil:
 
 
 # one for every thread
-cdef Scratch** allocate_all(
-    int n_threads, const Proposal* proposal, uint32_t candidates, bint dense
+cdef inline Scratch** allocate_all(
+    int n_threads, const SamplerTables* tables, uint32_t candidates, bint dense
 ) except NULL:
     cdef Scratch** scratch = <Scratch**> calloc(n_threads, sizeof(Scratch*))
     cdef int i
     cdef bint complete = scratch != NULL
     for i in range(n_threads):
         if complete:
-            scratch[i] = allocate(proposal, candidates, dense)
+            scratch[i] = allocate(tables, candidates, dense)
             complete = scratch[i] != NULL
     if not complete:
         release(scratch, n_threads)
@@ -182,24 +187,43 @@ cdef Scratch** allocate_all(
     return scratch
 
 
-def aligned_rows(n_rows, stride):
-    """Make a float32 (n_rows, stride) array of zeros whose data starts on a 64-byte boundary."""
+# sorters for the rank table, one for every thread, in one piece of memory; free() ends them
+cdef inline Sorter* allocate_sorters(int n_threads, uint32_t n_labels) except NULL:
+    cdef Sorter measured
+    cdef size_t header = in_lines(n_threads * sizeof(Sorter)) + 64
+    cdef size_t size = in_lines(lay_out_sorter(&measured, n_labels, FACTORS_AT_ONCE, 0))
+    cdef Sorter* sorters = <Sorter*> malloc(header + n_threads * size)
+    cdef size_t first
+    cdef int i
+    if sorters == NULL:
+        raise MemoryError("no memory to sort the labels for the rank table")
+    first = in_lines(<size_t> sorters + n_threads * sizeof(Sorter))
+    for i in range(n_threads):
+        lay_out_sorter(&sorters[i], n_labels, FACTORS_AT_ONCE, first + i * size)
+    return sorters
+
+
+# floats in a padded row of so many columns
+cdef inline uint32_t padded_floats(uint32_t columns) noexcept nogil:
+    return (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
+
+
+# a float32 (n_rows, stride) array of zeros whose data starts on a 64-byte boundary
+cdef inline object new_rows(Py_ssize_t n_rows, Py_ssize_t stride):
+    import numpy as np
+
     memory = np.zeros(n_rows * stride + FLOATS_IN_LINE, dtype=np.float32)
     first = -memory.ctypes.data % 64 // 4
     return memory[first:first + n_rows * stride].reshape(n_rows, stride)
 
 
-cdef float[::1] aligned_row(const float[::1] values):
-    row = aligned_rows(1, values.shape[0])[0]
+cdef inline float[::1] aligned_row(const float[::1] values):
+    row = new_rows(1, values.shape[0])[0]
     row[:] = values
     return row
 
 
-cpdef int padded_width(int columns) noexcept:
-    """Floats in a padded row of so many columns."""
-    return (columns + FLOATS_IN_LINE - 1) // FLOATS_IN_LINE * FLOATS_IN_LINE
-
-
-cdef require_alignment(const float* rows):
+cdef inline int require_alignment(const float* rows) except -1:
     if <size_t> rows & 63:
         raise ValueError("rows of factors must start at multiples of 64 bytes: aligned_rows()")
+    return 0

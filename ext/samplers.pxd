@@ -1,7 +1,8 @@
 """Where candidate negatives come from.
 
-A proposal is prepared for a row once and then drawn from many times. To add one: a value of
-ProposalKind, its branch in prepare(), propose_place(), settle() and fill_probabilities().
+A sampler is prepared for a row once and then drawn from many times. To add one: a value of
+SamplerKind with its name, its branch in prepare(), propose_place(), settle() and
+fill_probabilities().
 """
 
 from libc.math cimport pow
@@ -11,24 +12,32 @@ from libc.string cimport memset
 from alias cimport alias_draw
 from rank_table cimport Sorter, order_ends
 from rng cimport Random, below, lower_unit, next_random, upper_unit
+from simd cimport (
+    VR_FETCH_TO_READ,
+    vr_descending_key,
+    vr_dot,
+    vr_lane_sums,
+    vr_pick,
+    vr_running_weights,
+)
 
 
-cdef extern from "simd.h" nogil:
-    void VR_FETCH_TO_READ(const void* address)
-    uint32_t vr_descending_key(float value)
-    float vr_dot(const float* a, const float* b, Py_ssize_t k)
-    void vr_running_weights(const float* v, const float* spread, float* running, Py_ssize_t k)
-    float vr_lane_sums(const float* running, float* lane_sums, Py_ssize_t k)
-    Py_ssize_t vr_pick(
-        const float* running, const float* lane_sums, float across, float along, Py_ssize_t k
-    )
+cdef enum SamplerKind:
+    ADAPTIVE
+    UNIFORM
+    POPULARITY
+    EXACT
 
 
-cdef enum ProposalKind:
-    ADAPTIVE = 0
-    UNIFORM = 1
-    POPULARITY = 2
-    EXACT = 3
+cdef inline dict sampler_kinds():
+    return {
+        "adaptive": ADAPTIVE, "uniform": UNIFORM, "popularity": POPULARITY, "exact": EXACT,
+    }
+
+
+# whether it ranks the labels by what they score when a row is prepared, in place of a table
+cdef inline bint ranks_live(SamplerKind kind) noexcept nogil:
+    return kind == EXACT
 
 
 cdef enum:
@@ -36,8 +45,9 @@ cdef enum:
     MAX_REDRAWS = 32
 
 
-ctypedef struct Proposal:
-    ProposalKind kind
+# what is drawn from, the same for all rows
+ctypedef struct SamplerTables:
+    SamplerKind kind
     uint32_t n_labels
     # columns of a factor row: those in use, and with the padding
     uint32_t columns
@@ -97,72 +107,72 @@ cdef inline bint is_positive(const Drawer* drawer, uint32_t label) noexcept nogi
 
 # user: one padded factor row
 cdef inline void prepare(
-    const Proposal* proposal, Drawer* drawer, const float* user
+    const SamplerTables* tables, Drawer* drawer, const float* user
 ) noexcept nogil:
     cdef uint32_t label
-    if proposal.kind == ADAPTIVE:
-        vr_running_weights(user, proposal.spread, drawer.running, proposal.stride)
-        drawer.weight = vr_lane_sums(drawer.running, drawer.lane_sums, proposal.stride)
-    elif proposal.kind == EXACT:
-        for label in range(proposal.n_labels):
+    if tables.kind == ADAPTIVE:
+        vr_running_weights(user, tables.spread, drawer.running, tables.stride)
+        drawer.weight = vr_lane_sums(drawer.running, drawer.lane_sums, tables.stride)
+    elif tables.kind == EXACT:
+        for label in range(tables.n_labels):
             drawer.sorter.keys[label] = vr_descending_key(vr_dot(
-                user, proposal.item_factors + <size_t> label * proposal.stride, proposal.stride
+                user, tables.item_factors + <size_t> label * tables.stride, tables.stride
             ))
         order_ends(
-            drawer.sorter.keys, proposal.n_labels, proposal.n_outcomes, 0, &drawer.sorter,
+            drawer.sorter.keys, tables.n_labels, tables.n_outcomes, 0, &drawer.sorter,
             NULL, drawer.ranking,
         )
 
 
 cdef inline size_t place_in_table(
-    const Proposal* proposal, uint32_t factor, uint32_t rank, bint from_top
+    const SamplerTables* tables, uint32_t factor, uint32_t rank, bint from_top
 ) noexcept nogil:
-    return <size_t> factor * proposal.width + (
-        rank if from_top else proposal.width - 1 - rank)
+    return <size_t> factor * tables.width + (
+        rank if from_top else tables.width - 1 - rank)
 
 
-cdef inline uint32_t label_at(const Proposal* proposal, size_t place) noexcept nogil:
-    if proposal.narrow_table != NULL:
-        return proposal.narrow_table[place]
-    return proposal.wide_table[place]
+cdef inline uint32_t label_at(const SamplerTables* tables, size_t place) noexcept nogil:
+    if tables.narrow_table != NULL:
+        return tables.narrow_table[place]
+    return tables.wide_table[place]
 
 
 # The first half of a draw: where settle() finds the label, which is on its way to the cache then.
 # user: the row that was prepared, as it was then
 cdef inline size_t propose_place(
-    const Proposal* proposal, const Drawer* drawer, const float* user, Random* random
+    const SamplerTables* tables, const Drawer* drawer, const float* user, Random* random
 ) noexcept nogil:
     cdef uint32_t rank, factor
     cdef uint64_t number
     cdef size_t place
     # a weight that is not a number is not above 0 either
-    if proposal.kind == UNIFORM or (proposal.kind == ADAPTIVE and not drawer.weight > 0):
-        return below(random, proposal.n_labels)
-    rank = alias_draw(proposal.law, proposal.n_outcomes, random)
-    if proposal.kind != ADAPTIVE:
+    if tables.kind == UNIFORM or (tables.kind == ADAPTIVE and not drawer.weight > 0):
+        return below(random, tables.n_labels)
+    rank = alias_draw(tables.law, tables.n_outcomes, random)
+    if tables.kind != ADAPTIVE:
         return rank
     number = next_random(random)
     factor = <uint32_t> vr_pick(
         drawer.running, drawer.lane_sums, upper_unit(number), lower_unit(number),
-        proposal.stride,
+        tables.stride,
     )
     # infinite weights lead past the columns
-    if factor >= proposal.columns:
-        factor = proposal.columns - 1
-    place = place_in_table(proposal, factor, rank, user[factor] > 0)
-    if proposal.narrow_table != NULL:
-        VR_FETCH_TO_READ(proposal.narrow_table + place)
+    if factor >= tables.columns:
+        factor = tables.columns - 1
+    place = place_in_table(tables, factor, rank, user[factor] > 0)
+    if tables.narrow_table != NULL:
+        VR_FETCH_TO_READ(tables.narrow_table + place)
     else:
-        VR_FETCH_TO_READ(proposal.wide_table + place)
+        VR_FETCH_TO_READ(tables.wide_table + place)
     return place
 
 
 cdef inline uint32_t settle(
-    const Proposal* proposal, const Drawer* drawer, size_t place
+    const SamplerTables* tables, const Drawer* drawer, size_t place
 ) noexcept nogil:
-    if proposal.kind == ADAPTIVE and drawer.weight > 0:
-        return label_at(proposal, place)
-    if proposal.kind == EXACT:
+    if tables.kind == ADAPTIVE and drawer.weight > 0:
+        return label_at(tables, place)
+    if tables.kind == EXACT:
         return drawer.ranking[place]
     return <uint32_t> place
 
@@ -185,57 +195,58 @@ cdef inline uint32_t uniform_negative(
 
 # what becomes of a draw that was proposed: a positive is drawn again
 cdef inline uint32_t settle_negative(
-    const Proposal* proposal, const Drawer* drawer, const float* user, bint verify,
+    const SamplerTables* tables, const Drawer* drawer, const float* user, bint verify,
     Random* random, size_t place
 ) noexcept nogil:
-    cdef uint32_t label = settle(proposal, drawer, place)
+    cdef uint32_t label = settle(tables, drawer, place)
     cdef int _redraw
     if not verify or not is_positive(drawer, label):
         return label
     for _redraw in range(MAX_REDRAWS):
-        label = settle(proposal, drawer, propose_place(proposal, drawer, user, random))
+        label = settle(tables, drawer, propose_place(tables, drawer, user, random))
         if not is_positive(drawer, label):
             return label
-    return uniform_negative(drawer, proposal.n_labels, random)
+    return uniform_negative(drawer, tables.n_labels, random)
 
 
 cdef inline uint32_t propose_negative(
-    const Proposal* proposal, const Drawer* drawer, const float* user, bint verify, Random* random
+    const SamplerTables* tables, const Drawer* drawer, const float* user, bint verify,
+    Random* random
 ) noexcept nogil:
     return settle_negative(
-        proposal, drawer, user, verify, random, propose_place(proposal, drawer, user, random))
+        tables, drawer, user, verify, random, propose_place(tables, drawer, user, random))
 
 
 # the law of settle(propose_place()) for the row that was prepared, over all labels
 cdef inline void fill_probabilities(
-    const Proposal* proposal, const Drawer* drawer, const float* user, double* probability
+    const SamplerTables* tables, const Drawer* drawer, const float* user, double* probability
 ) noexcept nogil:
     cdef uint32_t label, factor, rank
     cdef double weight, total
-    if proposal.kind == UNIFORM or (proposal.kind == ADAPTIVE and not drawer.weight > 0):
-        for label in range(proposal.n_labels):
-            probability[label] = 1.0 / proposal.n_labels
+    if tables.kind == UNIFORM or (tables.kind == ADAPTIVE and not drawer.weight > 0):
+        for label in range(tables.n_labels):
+            probability[label] = 1.0 / tables.n_labels
         return
-    memset(probability, 0, proposal.n_labels * sizeof(double))
-    if proposal.kind == ADAPTIVE:
+    memset(probability, 0, tables.n_labels * sizeof(double))
+    if tables.kind == ADAPTIVE:
         total = 0
-        for factor in range(proposal.columns):
+        for factor in range(tables.columns):
             total += (user[factor] if user[factor] > 0 else -user[factor]) * <double> (
-                proposal.spread[factor])
-        for factor in range(proposal.columns):
+                tables.spread[factor])
+        for factor in range(tables.columns):
             weight = (user[factor] if user[factor] > 0 else -user[factor]) * <double> (
-                proposal.spread[factor]) / total
+                tables.spread[factor]) / total
             if weight > 0:
-                for rank in range(proposal.n_outcomes):
+                for rank in range(tables.n_outcomes):
                     label = label_at(
-                        proposal, place_in_table(proposal, factor, rank, user[factor] > 0))
-                    probability[label] += weight * proposal.law_probability[rank]
-    elif proposal.kind == POPULARITY:
-        for label in range(proposal.n_labels):
-            probability[label] = proposal.law_probability[label]
+                        tables, place_in_table(tables, factor, rank, user[factor] > 0))
+                    probability[label] += weight * tables.law_probability[rank]
+    elif tables.kind == POPULARITY:
+        for label in range(tables.n_labels):
+            probability[label] = tables.law_probability[label]
     else:
-        for rank in range(proposal.n_outcomes):
-            probability[drawer.ranking[rank]] = proposal.law_probability[rank]
+        for rank in range(tables.n_outcomes):
+            probability[drawer.ranking[rank]] = tables.law_probability[rank]
 
 
 # turns that law into the one of propose_negative() with verification
@@ -259,3 +270,22 @@ cdef inline void exclude_positives(
         probability[label] = probability[label] * scale + fallback
     for i in range(drawer.n_positives):
         probability[drawer.positives[i]] = 0
+
+
+# All are proposed before the first is looked up: the tables are larger than the nearest caches.
+cdef inline void propose_all(
+    const SamplerTables* tables, const Drawer* drawer, const float* user, Random* random,
+    size_t* places, uint32_t n
+) noexcept nogil:
+    cdef uint32_t j
+    for j in range(n):
+        places[j] = propose_place(tables, drawer, user, random)
+
+
+cdef inline void settle_all(
+    const SamplerTables* tables, const Drawer* drawer, const float* user, bint verify,
+    Random* random, const size_t* places, uint32_t* out, uint32_t n
+) noexcept nogil:
+    cdef uint32_t j
+    for j in range(n):
+        out[j] = settle_negative(tables, drawer, user, verify, random, places[j])
