@@ -1,6 +1,5 @@
 """What VSEens learns and gives back."""
 
-import itertools
 import pickle
 import subprocess
 import sys
@@ -13,8 +12,8 @@ from implicit.recommender_base import ModelFitError
 from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.base import clone
 
-from vseens_rec import ReleasedVSEens, SampledSoftmax, VSEens
-from vseens_rec.choices import Adaptive, Group, Random, Softmax
+from vseens_rec import SampledSoftmax, VSEens
+from vseens_rec.choices import Adaptive, Random
 from vseens_rec.datasets import make_annotations
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -309,16 +308,6 @@ def test_later_changes_of_the_callers_matrix_do_not_reach_the_model(annotations)
     np.testing.assert_array_equal(model.recommend(0, N=120)[0], before)
 
 
-def test_paper_setting():
-    model = VSEens.paper(rank_scale=0.3, iterations=7)
-    expected = {
-        "factors": 100, "learning_rate": 0.01, "regularization": 0.01, "init": Random(scale=0.01),
-        "loss": "hinge", "sampler": Adaptive(rank_scale=0.3, refresh_interval=1.0),
-        "selection": "first", "use_bias": False, "iterations": 7, "fold_in_users": False,
-    }  # fmt: skip
-    assert {name: model.get_params()[name] for name in expected} == expected
-
-
 def test_an_interrupt_keeps_the_finished_epochs(annotations):
     def stop(epoch, *_):
         if epoch == 3:
@@ -346,53 +335,6 @@ def test_no_warning_about_blas_threads():
         "m.recommend(np.arange(500)); m.similar_items(np.arange(50))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def resolved(**parameters):
-    settings = VSEens(**parameters)._settings(n_labels=1386)
-    return settings.selection.name, settings.candidates
-
-
-def test_selection_and_candidates_that_go_with_the_loss():
-    assert resolved() == resolved(loss="hinge") == ("hardest", 6)
-    assert resolved(candidates=1) == ("first", 1)
-    assert resolved(loss="sgns") == ("first", 1)
-    assert resolved(loss="softmax") == ("first", 12)
-    assert resolved(loss="softmax", candidates=8) == ("first", 8)
-    assert resolved(loss="warp") == ("violator", 1)
-    released = ReleasedVSEens()._settings(n_labels=1386)
-    assert (released.selection.name, released.candidates) == ("first", 1)
-    assert resolved(selection=Group(size=9)) == ("group", 9)
-    assert resolved(selection=Group(size="auto")) == ("group", 6)
-    assert VSEens()._settings(n_labels=3).candidates == 2
-
-
-def test_steps_that_go_with_the_loss():
-    def steps(**parameters):
-        settings = VSEens(**parameters)._settings(n_labels=1000)
-        return settings.damped_steps, settings.learning_rate
-
-    assert (
-        steps() == steps(loss="hinge") == steps(loss="warp") == steps(candidates=1) == (True, 0.2)
-    )
-    assert steps(learning_rate=3.0) == (True, 3.0)
-    assert steps(damped_steps=False) == (False, 0.08)
-    assert steps(selection="first", candidates=4) == (True, 0.05)
-    assert steps(loss=Softmax(temperature=2.0)) == (True, 0.05)
-    assert steps(loss=Softmax(temperature=0.5)) == (True, 0.025)
-    assert steps(loss=Softmax(temperature=0.5), damped_steps=False) == (False, 0.04)
-    assert not ReleasedVSEens()._settings(n_labels=1000).damped_steps
-    assert not VSEens.paper()._settings(n_labels=1000).damped_steps
-
-
-def test_ranks_that_go_with_the_number_of_labels():
-    def scale(n_labels, **parameters):
-        return VSEens(**parameters)._settings(n_labels).rank_scale
-
-    assert scale(2) == 1.0
-    assert scale(1000) == pytest.approx(0.3014, abs=1e-4)
-    assert scale(100_000) == pytest.approx(0.12)
-    assert scale(100_000, sampler=Adaptive(rank_scale=0.5)) == 0.5
 
 
 @pytest.mark.parametrize("loss", ["logistic", "hinge", "warp"])
@@ -447,118 +389,6 @@ def test_images_take_larger_steps_than_labels(annotations):
     np.testing.assert_array_equal(factors(0.0), initial)
     moved = [np.abs(factors(multiplier) - initial).mean() for multiplier in (1.0, 8.0)]
     assert moved[1] > 5 * moved[0]
-
-
-def test_the_default_rank_scale_follows_labels_and_candidates():
-    def scale(n_labels=1000, **parameters):
-        return VSEens(**parameters)._settings(n_labels).rank_scale
-
-    assert scale() == pytest.approx(1.2 * 1000**-0.2)
-    assert scale(candidates=5) == scale()
-    # fewer candidates come from higher up, more from further down
-    assert scale(candidates=1) == pytest.approx(scale() / 5 ** (2 / 3))
-    assert scale(candidates=14) == pytest.approx(2.8 ** (2 / 3) * scale())
-    assert scale(candidates=14, selection="group") == scale(candidates=14)
-    assert scale(candidates=10_000) == scale(n_labels=2) == 1
-    # every one of them is a negative
-    assert scale(candidates=28, loss="softmax") == scale()
-    assert scale(sampler=Adaptive(rank_scale=0.2), candidates=1) == 0.2
-
-
-OPTIONS = {"factors": 8, "iterations": 4, "random_state": 0, "num_threads": 1}
-
-
-class TestCallbackSeesTheModel:
-    def curve(self, model, X, held_out, **arguments):
-        seen = []
-
-        def look(epoch, *_):
-            seen.append(
-                (
-                    ranking_metrics(model, X, held_out, "ndcg@10")["ndcg@10"],
-                    model.item_factors,
-                    model.n_iter_,
-                    len(model.history_["loss"]),
-                    model.recommend(3, N=2)[0],
-                )
-            )
-
-        model.fit(X, show_progress=False, callback=look, **arguments)
-        return seen
-
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_as_it_is_after_every_epoch(self, annotations, dtype):
-        X, held_out = leave_one_out_split(annotations, random_state=0)
-        model = VSEens(**OPTIONS, dtype=dtype, fold_in_users=False)
-        seen = self.curve(model, X, held_out)
-        assert [n for _, _, n, _, _ in seen] == [n for _, _, _, n, _ in seen] == [1, 2, 3, 4]
-        # what was kept is not overwritten by what comes after
-        assert all((one[1] != other[1]).any() for one, other in itertools.pairwise(seen))
-        assert seen[0][1].dtype == dtype
-        np.testing.assert_array_equal(seen[-1][1], model.item_factors)
-        assert seen[-1][0] == ranking_metrics(model, X, held_out, "ndcg@10")["ndcg@10"]
-
-    def test_does_not_change_what_is_learned(self, annotations):
-        X, held_out = leave_one_out_split(annotations, random_state=0)
-        model = VSEens(**OPTIONS)
-        self.curve(model, X, held_out)
-        other = VSEens(**OPTIONS).fit(X, show_progress=False)
-        np.testing.assert_array_equal(model.item_factors, other.item_factors)
-        np.testing.assert_array_equal(model.user_factors, other.user_factors)
-
-    def test_in_a_refit(self, annotations):
-        X, held_out = leave_one_out_split(annotations, random_state=0)
-        model = VSEens(**OPTIONS).fit(X[:100], show_progress=False)
-        before = model.item_factors
-        seen = self.curve(model.set_params(random_state=1), X, held_out)
-        fresh = self.curve(VSEens(**OPTIONS | {"random_state": 1}), X, held_out)
-        assert [score for score, *_ in seen] == [score for score, *_ in fresh]
-        assert not any(factors is before for _, factors, *_ in seen)
-
-    def test_goes_on_from_a_warm_start(self, annotations):
-        X, held_out = leave_one_out_split(annotations, random_state=0)
-        model = VSEens(**OPTIONS, warm_start=True)
-        self.curve(model, X, held_out)
-        assert [n for _, _, n, _, _ in self.curve(model, X, held_out)] == [5, 6, 7, 8]
-
-    def test_can_be_saved(self, annotations, tmp_path):
-        model = VSEens(**OPTIONS)
-        model.fit(
-            annotations,
-            show_progress=False,
-            callback=lambda epoch, *_: model.save(tmp_path / f"{epoch}"),
-        )
-        assert [VSEens.load(tmp_path / f"{epoch}").n_iter_ for epoch in range(4)] == [1, 2, 3, 4]
-
-    def test_is_the_old_one_again_if_the_training_fails(self, annotations):
-        model = VSEens(**OPTIONS).fit(annotations, show_progress=False)
-        before = dict(vars(model))
-        model.set_params(learning_rate=1e10)
-        with pytest.raises(ModelFitError):
-            model.fit(annotations, show_progress=False, callback=lambda *_: None)
-        assert model.item_factors is before["_item_factors"]
-        assert model.history_ == before["history_"]
-        fresh = VSEens(**OPTIONS, learning_rate=1e10)
-        with pytest.raises(ModelFitError):
-            fresh.fit(annotations, show_progress=False, callback=lambda *_: None)
-        assert fresh.item_factors is None
-        assert not hasattr(fresh, "history_")
-
-    def test_what_it_sets_stays(self, annotations):
-        model = VSEens(**OPTIONS)
-
-        def look(epoch, *_):
-            model.note_ = epoch
-
-        model.fit(annotations, show_progress=False, callback=look)
-        assert model.note_ == 3
-
-    @pytest.mark.parametrize("wrong", [lambda epoch, seconds, loss: None, lambda: None])
-    def test_is_checked_before_the_training(self, annotations, wrong):
-        model = VSEens(**OPTIONS)
-        with pytest.raises(TypeError, match="epoch, seconds, correct and skipped, got one that"):
-            model.fit(annotations, show_progress=False, callback=wrong)
-        assert model.item_factors is None
 
 
 @pytest.fixture(scope="module")
