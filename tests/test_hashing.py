@@ -25,6 +25,7 @@ def test_equal_rows_are_found(dense, rows_at_once):
     expected = [rows.index(row) for row in rows]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashing, "ROWS_AT_ONCE", rows_at_once)
+        patch.setattr(hashing, "PAIRS_AT_ONCE", 3 * rows_at_once)
         np.testing.assert_array_equal(first_of_equal_rows(csr_matrix(dense)), expected)
 
 

@@ -43,6 +43,7 @@ class Monitor:
     ):
         self.rows = np.flatnonzero(np.diff(held_out.indptr))
         self.train, self.held_out = train[self.rows], held_out[self.rows]
+        self.interactions = Interactions.of(self.train)
         self.metric, self.num_threads = parse_metric(stopping.scoring), num_threads
         self.stopping = stopping
         self.fold_in = fold_in
@@ -68,7 +69,7 @@ class Monitor:
                 group_size,
                 self.num_threads,
             )
-            users = folder.users(Interactions.of(self.train), self.num_threads)
+            users = folder.users(self.interactions, self.num_threads)
         else:
             users = trainer.user_factors[self.rows]
         if not np.isfinite(users).all():

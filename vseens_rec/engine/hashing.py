@@ -5,8 +5,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-# no more memory than for the pairs of so many rows
-ROWS_AT_ONCE = 1 << 16
+# no more memory than for so many pairs, or those of one row
+PAIRS_AT_ONCE = 1 << 18
+# and rows that are compared
+ROWS_AT_ONCE = 1 << 12
 
 
 class Rows(Protocol):
@@ -41,12 +43,16 @@ def hashes_of_labels(labels: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
 def hashes_of_rows(matrix: Rows) -> NDArray[np.uint64]:
     """Add up the hashes of the labels of every row."""
     hashes = np.zeros(matrix.shape[0], dtype=np.uint64)
-    for start in range(0, matrix.shape[0], ROWS_AT_ONCE):
-        ends = matrix.indptr[start : start + ROWS_AT_ONCE + 1]
+    start = 0
+    while start < matrix.shape[0]:
+        limit = int(matrix.indptr[start]) + PAIRS_AT_ONCE
+        stop = max(start + 1, int(np.searchsorted(matrix.indptr, limit, side="right")) - 1)
+        ends = matrix.indptr[start : stop + 1]
         filled = np.flatnonzero(np.diff(ends))
         if len(filled):
             labels = hashes_of_labels(matrix.indices[ends[0] : ends[-1]])
             hashes[start + filled] = np.add.reduceat(labels, ends[filled] - ends[0])
+        start = stop
     return hashes
 
 
