@@ -388,7 +388,7 @@ class Popularity(VSEens):
         return np.ones((matrix.shape[0], 1), dtype=self.item_factors.dtype)
 
     def _fold_in_labels(
-        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
+        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: StoredPairs
     ) -> Floats:
         counts: NDArray[np.int64] = np.diff(item_users.indptr)
         return counts.astype(self.item_factors.dtype)[:, None]

@@ -689,7 +689,8 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         if matrix.shape[1] > old[1]:
             new = np.arange(old[1], matrix.shape[1])
             label_users = transposed(matrix)[new]
-            items = np.concatenate([items, self._fold_in_labels(new, label_users, users, known)])
+            pairs = StoredPairs.of(known)
+            items = np.concatenate([items, self._fold_in_labels(new, label_users, users, pairs)])
         return users, items
 
     def _try(
@@ -1152,7 +1153,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         """
         check_is_fitted(self)
         ids, rows = self._labels_and_images(itemid, item_users, "recalculate_item")
-        factors = self._fold_in_labels(ids, rows, self.user_factors, self._pattern())
+        factors = self._fold_in_labels(ids, rows, self.user_factors, self._known())
         return factors[0] if np.ndim(itemid) == 0 else factors
 
     def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
@@ -1242,7 +1243,7 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         check_is_fitted(self)
         ids, rows = self._labels_and_images(itemids, item_users, "partial_fit_items", "itemids")
         _validation.check_unique(ids, "itemids")
-        folded = self._fold_in_labels(ids, rows, self.user_factors, self._pattern())
+        folded = self._fold_in_labels(ids, rows, self.user_factors, self._known())
         n_labels = len(self.item_factors)
         items = replaced(self.item_factors, ids, folded)
         grows = len(items) > n_labels
@@ -1266,14 +1267,14 @@ class VSEens(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, F
         return ids, rows
 
     def _fold_in_labels(
-        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
+        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: StoredPairs
     ) -> Floats:
         trials = self._history().get("trials")
         with limit_blas(self.num_threads):
             folded = self._folder().items(
                 item_users,
                 ids,
-                padded(users),
+                users,
                 known,
                 trials[-1] if trials else 1.0,
                 effective_threads(self.num_threads),
