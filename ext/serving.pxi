@@ -8,7 +8,12 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
-from simd cimport vr_scan, vr_scan_and_norms
+from simd cimport VR_SCAN_TOGETHER, vr_scan, vr_scan_and_norms, vr_scan_is_any_above
+
+
+cdef enum:
+    # rows whose lengths are computed, and divided by, while they are near
+    ROWS_SCANNED = 512
 
 
 ctypedef struct Scored:
@@ -49,10 +54,17 @@ cdef void choose_highest(
         heap[i].score, heap[i].id = scores[i], <int32_t> i
     for i in range(size // 2 - 1, -1, -1):
         replace_lowest(heap, size, i, heap[i])
-    for i in range(size, n):
-        if scores[i] > heap[0].score:
-            entry.score, entry.id = scores[i], <int32_t> i
-            replace_lowest(heap, size, 0, entry)
+    i = size
+    while i < n:
+        if i + VR_SCAN_TOGETHER <= n and not vr_scan_is_any_above(scores + i, heap[0].score):
+            # as it nearly always is
+            i += VR_SCAN_TOGETHER
+            continue
+        for i in range(i, min(n, i + VR_SCAN_TOGETHER)):
+            if scores[i] > heap[0].score:
+                entry.score, entry.id = scores[i], <int32_t> i
+                replace_lowest(heap, size, 0, entry)
+        i += 1
     for i in range(size, length):
         ids[i], chosen[i] = -1, <float> -INFINITY
     for i in range(size - 1, -1, -1):
@@ -86,23 +98,53 @@ cdef inline bint are_numbers(const float* scores, int64_t n) noexcept nogil:
     return not_numbers == 0
 
 
-cdef void scan_rows(
-    const float* query, const float* rows, int64_t n, int64_t k, float* scores, float* norms,
-    bint has_bias
+# whether all products, or cosines but for the length of the query, are numbers
+cdef bint scan_rows(
+    const float* query, const float* rows, int64_t n, int64_t k, bint cosine, bint has_bias,
+    float* scores
 ) noexcept nogil:
-    cdef int64_t i
-    if norms == NULL:
-        vr_scan(query, rows, n, k, scores)
-        return
-    vr_scan_and_norms(query, rows, n, k, scores, norms, has_bias)
-    for i in range(n):
-        scores[i] /= norms[i]
+    cdef float[ROWS_SCANNED] norms
+    cdef int64_t start = 0, size, i
+    cdef bint done = True
+    while start < n:
+        size = min(n - start, <int64_t> ROWS_SCANNED)
+        if cosine:
+            vr_scan_and_norms(query, rows + start * k, size, k, scores + start, norms, has_bias)
+            for i in range(size):
+                scores[start + i] /= norms[i]
+        else:
+            vr_scan(query, rows + start * k, size, k, scores + start)
+        done = are_numbers(scores + start, size) and done
+        start += size
+    return done
+
+
+def scan(
+    const float[::1] query not None, const float[:, ::1] factors not None, bint cosine,
+    bint has_bias, float[::1] products not None
+):
+    """Multiply one row with many; return whether all products are numbers.
+
+    query : IN (k,)
+    factors : IN (n, k)
+    cosine : divide by the lengths of the rows of factors
+    has_bias : the length of a row that is 0 but for its last column is infinite
+    products : OUT (n,)
+    """
+    cdef int64_t n = factors.shape[0], k = factors.shape[1]
+    cdef bint done
+    if n == 0 or k == 0 or query.shape[0] != k or products.shape[0] != n:
+        return False
+    with nogil:
+        done = scan_rows(&query[0], &factors[0, 0], n, k, cosine, has_bias, &products[0])
+    return done
 
 
 def best_of_one(
     const float[::1] query not None, const float[:, ::1] factors not None,
     const int32_t[::1] left_out, const int32_t[::1] left_out_everywhere, bint cosine,
-    bint has_bias, float mask, float lowest, int32_t[::1] ids not None, float[::1] scores not None
+    bint has_bias, float mask, float lowest, int32_t[::1] ids not None,
+    float[::1] scores not None, float[::1] scanned=None
 ):
     """Find the rows of the highest products, or cosines, with one row; return whether it is done.
 
@@ -115,27 +157,32 @@ def best_of_one(
     mask : the score of what is left out
     lowest : what scores so low, or lower, is no part of the list
     ids, scores : OUT, lists of one length, the highest first, filled up with -1 and -inf
+    scanned : INOUT (n,), of scan() with the same arguments, or None
     """
     cdef int64_t n = factors.shape[0], k = factors.shape[1], length = ids.shape[0]
     cdef float* products
-    cdef float* norms = NULL
+    cdef float* own = NULL
     cdef Scored* heap
     cdef float own_norm = 1.0, own_product
-    cdef bint done
+    cdef bint done = True
     if n == 0 or k == 0 or length == 0 or query.shape[0] != k or scores.shape[0] != length:
         return False
-    products = <float*> malloc((1 + cosine) * n * sizeof(float))
+    if scanned is not None and scanned.shape[0] != n:
+        return False
     heap = <Scored*> malloc(min(n, length) * sizeof(Scored))
+    if scanned is None:
+        own = products = <float*> malloc(n * sizeof(float))
+    else:
+        products = &scanned[0]
     if products == NULL or heap == NULL:
-        free(products)
+        free(own)
         free(heap)
         raise MemoryError("no memory to rank")
     with nogil:
         if cosine:
-            norms = products + n
             vr_scan_and_norms(&query[0], &query[0], 1, k, &own_product, &own_norm, has_bias)
-        scan_rows(&query[0], &factors[0, 0], n, k, products, norms, has_bias)
-        done = are_numbers(products, n)
+        if own != NULL:
+            done = scan_rows(&query[0], &factors[0, 0], n, k, cosine, has_bias, products)
         if left_out is not None and left_out.shape[0]:
             done = done and leave_out(products, n, &left_out[0], left_out.shape[0], mask)
         if left_out_everywhere is not None and left_out_everywhere.shape[0]:
@@ -143,7 +190,7 @@ def best_of_one(
                 products, n, &left_out_everywhere[0], left_out_everywhere.shape[0], mask)
         if done:
             choose_highest(products, n, own_norm, lowest, heap, length, &ids[0], &scores[0])
-    free(products)
+    free(own)
     free(heap)
     return done
 

@@ -87,3 +87,6 @@ cdef extern from "simd/scan.h" nogil:
         const float* query, const float* rows, Py_ssize_t n, Py_ssize_t k, float* products,
         float* norms, bint has_bias
     )
+    enum:
+        VR_SCAN_TOGETHER
+    bint vr_scan_is_any_above(const float* scores, float limit)

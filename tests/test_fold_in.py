@@ -10,10 +10,9 @@ from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
 from vseens_rec.choices import EarlyStopping, Group, Random, Softmax, Violator
 from vseens_rec.engine import fold_in
 from vseens_rec.engine.interactions import Interactions
-from vseens_rec.engine.padding import padded
+from vseens_rec.engine.updates import StoredPairs, grown
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
-from vseens_rec.updates import grown
 
 MODELS = {
     "adaptive": VSEens(factors=12, iterations=20),
@@ -271,7 +270,7 @@ def test_labels_with_many_images_are_computed_piece_by_piece(annotations, monkey
 def comparisons_of(model, matrix):
     generator = np.random.default_rng(0)
     return fold_in._Comparisons(
-        model._folder(), padded(model.user_factors), matrix, generator, num_threads=1
+        model._folder(), model.user_factors, StoredPairs.of(matrix), generator, num_threads=1
     )
 
 
@@ -280,7 +279,8 @@ def test_a_label_is_compared_with_what_the_selection_takes(annotations):
     highest = []
     for candidates in (2, 20):
         model = fit(DNS(factors=12, iterations=20), annotations, candidates=candidates)
-        terms = comparisons_of(model, annotations).as_positive(images, 3, 10)
+        comparisons = comparisons_of(model, annotations)
+        terms = comparisons.as_positive(images, comparisons.rows(images), 3, 10)
         assert np.isnan(terms.gates).all()
         highest.append(terms.others.mean())
     assert highest[1] > highest[0] + 0.2
@@ -293,10 +293,9 @@ def test_every_candidate_is_a_negative_if_all_are_kept(group_size, annotations):
         annotations,
         selection=Group(size=group_size),
     )
-    images_of_pairs = np.repeat(np.arange(400, dtype=np.int32), np.diff(annotations.indptr))
-    terms = comparisons_of(model, annotations).as_negative(
-        annotations.T.tocsr()[3].indices, 3, images_of_pairs, 100, 2
-    )
+    comparisons = comparisons_of(model, annotations)
+    others = comparisons.draw_others(annotations.T.tocsr()[3].indices, 3, 100, 2)
+    terms = comparisons.as_negative(others, comparisons.rows(others.images))
     assert len(terms.gates) > 100
     assert (terms.gates == -np.inf).all() == (group_size == 6)
 
@@ -306,7 +305,7 @@ def test_how_often_a_label_is_drawn(annotations):
     violator = VSEens(factors=12, iterations=2, sampler="uniform", selection="violator")
     for model, expected in ((MODELS["softmax"], 5), (violator, 9)):
         model = fit(model, annotations)
-        n, weight = model._folder()._negatives_of(3, annotations, 9.0, 1.0)
+        n, weight = model._folder()._negatives_of(3, StoredPairs.of(annotations), 9.0, 1.0)
         assert n * weight == pytest.approx(expected * annotations.nnz / 120)
 
 

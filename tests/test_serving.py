@@ -1,16 +1,18 @@
 """One request, many at once, and what implicit itself answers are the same."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy, deepcopy
+from threading import Event
 
 import numpy as np
 import pytest
 from implicit.cpu.topk import topk
 from scipy.sparse import csr_matrix, vstack
 
-from vseens_rec import VSEens
+from vseens_rec import VSEens, serving
+from vseens_rec.engine.updates import MOST_CHANGED, StoredPairs, grown, is_unshared
 from vseens_rec.serving import KEEP_ALL, LOWEST, NO_COSINE, LeftOut, best
-from vseens_rec.updates import MOST_CHANGED, StoredPairs, grown, is_unshared
 
 LOWEST_OF_ALL = np.float32(LOWEST)
 
@@ -78,6 +80,44 @@ def test_cosines_of_one_and_many_agree_with_implicit(threads):
         found = best(queries[row], factors, 9, NO_COSINE, None, None, threads, cosine=True)
         np.testing.assert_array_equal(found[0], ids[row])
         np.testing.assert_allclose(found[1], cosines[row], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("cosine", [False, True])
+@pytest.mark.parametrize("busy", [False, True])
+def test_one_query_on_several_threads_is_answered_as_on_one(cosine, busy, monkeypatch):
+    rng = np.random.default_rng(1)
+    factors, query = tied_factors(rng, (3001, 33)), tied_factors(rng, (1, 33))[0]
+    left_out = LeftOut(None, np.array([4, 900, 3000]))
+    arguments = (query, factors, 40, LOWEST, left_out, np.array([7]))
+    options = {"cosine": cosine, "has_bias": True}
+    expected = best(*arguments, 1, **options)
+    monkeypatch.setattr(serving, "FACTORS_PER_SCAN", 1000)
+    monkeypatch.setattr(serving, "FACTORS_TOGETHER", 700)
+    scans = []
+    monkeypatch.setattr(serving.kernel, "scan", noted(serving.kernel.scan, scans))
+    if busy:
+        # nobody comes to help
+        pool = ThreadPoolExecutor(1)
+        free = Event()
+        pool.submit(free.wait)
+        monkeypatch.setattr(serving, "helpers", lambda: pool)
+    found = best(*arguments, 3, **options)
+    assert len(scans) == -(-3001 // (700 // 33))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    if busy:
+        free.set()
+        pool.shutdown()
+
+
+def noted(function, calls):
+    """The function, which notes that it was called."""
+
+    def call(*arguments):
+        calls.append(function)
+        return function(*arguments)
+
+    return call
 
 
 def test_what_is_left_out_stays_at_the_end_where_all_are_kept():

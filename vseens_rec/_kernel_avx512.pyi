@@ -22,6 +22,7 @@ from ._kernel_plain import (
     random_numbers as random_numbers,
     running_sums as running_sums,
     same_rows as same_rows,
+    scan as scan,
     score_pairs as score_pairs,
     start_rows as start_rows,
 )

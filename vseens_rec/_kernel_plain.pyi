@@ -212,6 +212,13 @@ def loss_and_slopes(
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]: ...
 def pairs_drawn_together(candidates: int, shares_candidates: bool = False) -> int: ...
 def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...
+def scan(
+    query: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    cosine: bool,
+    has_bias: bool,
+    products: NDArray[np.float32],
+) -> bool: ...
 def best_of_one(
     query: NDArray[np.float32],
     factors: NDArray[np.float32],
@@ -223,6 +230,7 @@ def best_of_one(
     lowest: float,
     ids: NDArray[np.int32],
     scores: NDArray[np.float32],
+    scanned: NDArray[np.float32] | None = None,
 ) -> bool: ...
 def best_of_scores(
     products: NDArray[np.float32],

@@ -3,6 +3,7 @@
 import importlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from types import ModuleType
@@ -105,6 +106,16 @@ def threads_for(n_pairs: int, num_threads: int) -> int:
     return max(1, min(num_threads, n_pairs // MIN_PAIRS_PER_THREAD))
 
 
+_helpers: list[ThreadPoolExecutor] = []
+
+
+def helpers() -> ThreadPoolExecutor:
+    """Return threads that wait for work of a fraction of a millisecond, as many as processors."""
+    if not _helpers:
+        _helpers.append(ThreadPoolExecutor(os.cpu_count() or 1, "vseens_rec"))
+    return _helpers[0]
+
+
 class _Blas:
     """The BLAS libraries of the process, whose threads are counted for all that use them.
 
@@ -150,6 +161,7 @@ def _forget_other_threads() -> None:
     global _blas
     # one that held the lock is not in the child of a fork
     _blas = _Blas()
+    _helpers.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -344,6 +344,8 @@ def check_callback(callback: Any) -> None:
 
 def check_n(N: Any, argument: str = "N", least: int = 1) -> int:
     """Check the length of a list of recommendations, or another number of things."""
+    if type(N) is int and least <= N:
+        return N
     if isinstance(N, (bool, np.bool_)) or not isinstance(N, Integral):
         raise TypeError(f"{argument} must be an integer, got {N!r}")
     if least > N:

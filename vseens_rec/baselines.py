@@ -13,9 +13,9 @@ from .choices import Adaptive, Exact, Hinge, Random, Softmax, Violator, Warp
 from .choices.base import Choice
 from .engine.interactions import count_labels
 from .engine.settings import Usual
+from .engine.updates import StoredPairs
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint
-from .updates import StoredPairs
 from .vseens import VSEens
 
 __all__ = [
@@ -431,7 +431,7 @@ class Popularity(LinearRecommender):
         return np.ones((matrix.shape[0], 1), dtype=self.item_factors.dtype)
 
     def _fold_in_labels(
-        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
+        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: StoredPairs
     ) -> Floats:
         counts: NDArray[np.int64] = np.diff(item_users.indptr)
         return counts.astype(self.item_factors.dtype)[:, None]

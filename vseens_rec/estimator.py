@@ -16,13 +16,13 @@ from . import _validation, frames
 from ._native import limit_blas
 from ._typing import BinaryFile, EpochCallback, Floats, MatrixLike, PathLike
 from .choices.base import Choice
+from .engine.updates import StoredPairs
 from .files import models
 from .files.archive import Arrays, MmapMode
 from .files.checkpoints import Checkpoint
 from .files.models import ModelState
 from .growing import GrowingRecommender
 from .metrics import held_out_metrics
-from .updates import StoredPairs
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -7,8 +7,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, frames
 from ._typing import Floats, IdsLike, MatrixLike
+from .engine.updates import StoredPairs, grown, is_unshared, replaced
 from .recommender import FactorRecommender
-from .updates import StoredPairs, grown, is_unshared, replaced
 
 
 class GrowingRecommender(FactorRecommender):
@@ -19,7 +19,7 @@ class GrowingRecommender(FactorRecommender):
         raise NotImplementedError
 
     def _fold_in_labels(
-        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
+        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: StoredPairs
     ) -> Floats:
         """Compute the factors of labels, given those of the images and what images have."""
         raise NotImplementedError
@@ -103,7 +103,7 @@ class GrowingRecommender(FactorRecommender):
         """
         check_is_fitted(self)
         ids, rows = self._labels_and_images(itemid, item_users, "recalculate_item")
-        factors = self._fold_in_labels(ids, rows, self.user_factors, self._pattern())
+        factors = self._fold_in_labels(ids, rows, self.user_factors, self._known())
         return factors[0] if np.ndim(itemid) == 0 else factors
 
     def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
@@ -193,7 +193,7 @@ class GrowingRecommender(FactorRecommender):
         check_is_fitted(self)
         ids, rows = self._labels_and_images(itemids, item_users, "partial_fit_items", "itemids")
         _validation.check_unique(ids, "itemids")
-        folded = self._fold_in_labels(ids, rows, self.user_factors, self._pattern())
+        folded = self._fold_in_labels(ids, rows, self.user_factors, self._known())
         n_labels = len(self.item_factors)
         items = replaced(self.item_factors, ids, folded)
         grows = len(items) > n_labels

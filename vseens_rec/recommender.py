@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation
 from ._typing import Floats, IdListLike, IdsLike, LearnedFactors, MatrixLike, Ranking
+from .engine.updates import StoredPairs
 from .serving import KEEP_ALL, LOWEST, NO_COSINE, LeftOut, best, norms_of
-from .updates import StoredPairs
 
 # labels that implicit's `rank_items` gives back
 RANKED = 10
@@ -79,12 +79,17 @@ class FactorRecommender(MatrixFactorizationBase):
             raise ValueError(f"this model does not hold the matrix it was fitted on: {remedy}")
         return pairs
 
-    def _pattern(self) -> csr_matrix:
-        """Return the fitted matrix with ones for values."""
+    def _known(self) -> StoredPairs:
+        """Return the pairs that the model was fitted on, and that its factors belong to."""
         pairs = self._stored_pairs(
             "fold-in of labels compares with it, so save it with fitted_matrix=True"
         )
         self._check_pairs(pairs)
+        return pairs
+
+    def _pattern(self) -> csr_matrix:
+        """Return the fitted matrix with ones for values."""
+        pairs = self._known()
         indptr, indices = pairs.arrays()
         shape = (len(pairs), len(self.item_factors))
         return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape, copy=False)
@@ -455,7 +460,7 @@ class FactorRecommender(MatrixFactorizationBase):
         )
         if kept is not None:
             ids = np.where(ids < 0, -1, kept[ids]).astype(np.int32)
-        if isinstance(own, int) and ids[0] == own and 0 != scores[0] < np.inf:
+        if isinstance(own, int) and ids.item(0) == own and 0 != scores.item(0) < np.inf:
             # as it nearly always is: nothing is to be moved
             scores[0] = 1
             return ids, scores

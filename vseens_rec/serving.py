@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from ._native import (
     Fork,
     bounded_threads,
     effective_threads,
+    helpers,
     kernel,
     limit_blas,
 )
@@ -31,6 +33,10 @@ MOST_TOGETHER = 64
 SCORES_TOGETHER = 1 << 23
 # implicit's top-k works in batches of this size, and in parallel only if there are several
 TOPK_BATCH = 100
+# factors that one row is multiplied with by one thread, and how many are taken at a time by each of
+# several
+FACTORS_PER_SCAN = 1 << 21
+FACTORS_TOGETHER = 1 << 19
 # factors that one thread multiplies in the time that a second takes to start
 FACTORS_PER_THREAD = 256 * MIN_PAIRS_PER_THREAD
 
@@ -138,9 +144,12 @@ def _best_by_kernel(
     everywhere = None if left_out_everywhere is None else _int32(left_out_everywhere)
     limits = (LOWEST, lowest)
     if queries.ndim == 1:
-        # on one thread: to wake others takes as long, most of all where they are busy
+        scanned = None
+        if num_threads != 1 and factors.size >= 2 * FACTORS_PER_SCAN:
+            threads = min(effective_threads(num_threads), factors.size // FACTORS_PER_SCAN)
+            scanned = _scan(queries, factors, cosine, has_bias, threads)
         done = kernel.best_of_one(
-            queries, factors, own, everywhere, cosine, has_bias, *limits, ids, scores
+            queries, factors, own, everywhere, cosine, has_bias, *limits, ids, scores, scanned
         )
         return (ids, scores) if done else None
     threads = 1
@@ -178,6 +187,38 @@ def _best_by_kernel(
         with limit_blas(), ThreadPoolExecutor(threads) as pool:
             done = all(pool.map(answer, starts))
     return (ids, scores) if done else None
+
+
+def _scan(
+    query: Floats, factors: Floats, cosine: bool, has_bias: bool, threads: int
+) -> NDArray[np.float32] | None:
+    """Multiply one row with many on some threads; None where one is enough.
+
+    The caller works as well, and waits for no thread that has not begun: where processors are
+    busy, that takes longer than the work.
+    """
+    if threads < 2:
+        return None
+    products = np.empty(len(factors), np.float32)
+    together = max(1, FACTORS_TOGETHER // factors.shape[1])
+    starts = deque(range(0, len(factors), together))
+
+    def work() -> None:
+        while True:
+            try:
+                start = starts.popleft()
+            except IndexError:
+                return
+            part = slice(start, start + together)
+            kernel.scan(query, factors[part], cosine, has_bias, products[part])
+
+    pool = helpers()
+    others = [pool.submit(work) for _ in range(threads - 1)]
+    work()
+    for other in others:
+        if not other.cancel():
+            other.result()
+    return products
 
 
 def _best_by_implicit(

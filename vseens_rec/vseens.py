@@ -44,10 +44,10 @@ from .engine.settings import (
     resolve,
 )
 from .engine.trainer import Trainer
+from .engine.updates import ArrayNotes, StoredPairs, transposed
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint, Resumable, stored_result
 from .files.models import ModelState
-from .updates import ArrayNotes, StoredPairs, transposed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -482,7 +482,8 @@ class VSEens(LinearRecommender):
         if matrix.shape[1] > old[1]:
             new = np.arange(old[1], matrix.shape[1])
             label_users = transposed(matrix)[new]
-            items = np.concatenate([items, self._fold_in_labels(new, label_users, users, known)])
+            pairs = StoredPairs.of(known)
+            items = np.concatenate([items, self._fold_in_labels(new, label_users, users, pairs)])
         if course.monitor is not None:
             # the factors there are have seen the labels that are now held out
             users, rows = users.copy(), course.monitor.rows
@@ -626,14 +627,14 @@ class VSEens(LinearRecommender):
         return counts if counts.any() else np.ones_like(counts)
 
     def _fold_in_labels(
-        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: csr_matrix
+        self, ids: NDArray[np.int64], item_users: csr_matrix, users: Floats, known: StoredPairs
     ) -> Floats:
         trials = self._history().get("trials")
         with limit_blas(self.num_threads):
             folded = self._folder().items(
                 item_users,
                 ids,
-                padded(users),
+                users,
                 known,
                 trials[-1] if trials else 1.0,
                 effective_threads(self.num_threads),

@@ -14,11 +14,14 @@ VR_INLINE void vr_scan_lengths(
     const float *rows, ptrdiff_t n, ptrdiff_t k, float *norms, int has_bias
 ) {
     ptrdiff_t i;
-    for (i = 0; i < n; i++) {
-        const float bias = has_bias ? rows[i * k + k - 1] : 0.0f;
-        const float length = norms[i] == 0.0f ? 1e-10f : sqrtf(norms[i]);
-        norms[i] = bias != 0.0f && norms[i] == bias * bias ? INFINITY : length;
+    if (has_bias) {
+        for (i = 0; i < n; i++) {
+            const float bias = rows[i * k + k - 1];
+            if (norms[i] == bias * bias && bias != 0.0f) norms[i] = INFINITY;
+        }
     }
+    /* apart, so that several are computed at once */
+    for (i = 0; i < n; i++) norms[i] = norms[i] == 0.0f ? 1e-10f : sqrtf(norms[i]);
 }
 
 #if VR_VECTORS
@@ -149,10 +152,20 @@ VR_INLINE void vr_scan_block(
 
 #endif
 
+/* the second half, of four rows at once */
 VR_INLINE void vr_scan_finish(const vr_float4 *quarters, ptrdiff_t n, float *out) {
     const float *four = (const float *)quarters;
     ptrdiff_t i;
-    for (i = 0; i < n; i++)
+    for (i = 0; i + 4 <= n; i += 4) {
+        const vr_float4 *row = quarters + i;
+        const vr_float4 ab = VR_SHUFFLE(row[0], row[1], 0, 4, 1, 5) +
+                             VR_SHUFFLE(row[0], row[1], 2, 6, 3, 7);
+        const vr_float4 cd = VR_SHUFFLE(row[2], row[3], 0, 4, 1, 5) +
+                             VR_SHUFFLE(row[2], row[3], 2, 6, 3, 7);
+        const vr_float4 sums = VR_SHUFFLE(ab, cd, 0, 1, 4, 5) + VR_SHUFFLE(ab, cd, 2, 3, 6, 7);
+        memcpy(out + i, &sums, sizeof sums);
+    }
+    for (; i < n; i++)
         out[i] = (four[4 * i] + four[4 * i + 2]) + (four[4 * i + 1] + four[4 * i + 3]);
 }
 
@@ -224,6 +237,14 @@ static inline void vr_scan_and_norms(
 #endif
     vr_scan_narrow(query, rows, n, k, products, norms, 1);
     vr_scan_lengths(rows, n, k, norms, has_bias);
+}
+
+/* whether one of VR_SCAN_TOGETHER scores is above a limit, or no number */
+#define VR_SCAN_TOGETHER 64
+VR_INLINE int vr_scan_is_any_above(const float *scores, float limit) {
+    int32_t above = 0, i;
+    for (i = 0; i < VR_SCAN_TOGETHER; i++) above |= !(scores[i] <= limit);
+    return above;
 }
 
 #endif

@@ -1,6 +1,7 @@
 """Factors of images that were not trained on, from their labels, with the labels' factors fixed."""
 
 import time
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from implicit.recommender_base import ModelFitError
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from .._native import kernel, threads_for
+from .._native import kernel, limit_blas, threads_for
 from .._typing import Floats
 from .call_size import CallSize
 from .hashing import first_of_equal_rows
@@ -17,6 +18,7 @@ from .padding import padded
 from .samplers import popularity_weights
 from .settings import Settings
 from .steps import choose_first_step, choose_steps
+from .updates import StoredPairs
 
 # passes over the labels of an image, more for those with few labels up to so many steps; the result
 # is the mean after each of the later half
@@ -78,10 +80,15 @@ class FoldIn:
         if not np.isfinite(item_factors).all():
             raise ValueError("item_factors are not finite: nothing can be folded in")
         self.steps = choose_steps(settings, item_factors)
-        first_step = choose_first_step(settings, item_factors)
-        self.training = settings.make_training(
-            sampler,
-            item_factors,
+        sampler.refresh(item_factors, num_threads)
+
+    @cached_property
+    def training(self) -> kernel.Training:
+        """What folds images in; labels need none."""
+        first_step = choose_first_step(self.settings, self.item_factors)
+        return self.settings.make_training(
+            self.sampler,
+            self.item_factors,
             measures_cosines=False,
             # its steps are chosen by the scale of the factors
             damped=False,
@@ -92,7 +99,6 @@ class FoldIn:
             mean_negative=first_step.mean_negative,
             unit=self.steps.unit,
         )
-        sampler.refresh(item_factors, num_threads)
 
     def agrees_with(
         self, settings: Settings, item_factors: Floats, group_size: int, pairs: object
@@ -111,8 +117,8 @@ class FoldIn:
         self,
         item_users: csr_matrix,
         itemids: NDArray[np.integer[Any]],
-        user_factors: NDArray[np.float32],
-        known: csr_matrix,
+        user_factors: Floats,
+        known: StoredPairs,
         trials: float,
         num_threads: int,
     ) -> NDArray[np.float32]:
@@ -130,9 +136,9 @@ class FoldIn:
             Canonical; the images of each label. A label without images stays zero.
         itemids : ndarray of int of shape (n,)
             Their numbers, so that a known label is not compared with itself.
-        user_factors : ndarray of float32
-            Padded and aligned.
-        known : csr_matrix of shape (n_images, n_labels)
+        user_factors : ndarray
+            Without padding: of most images nothing is read.
+        known : StoredPairs
             The labels that images have, as in the training.
         trials : float
             Mean number of labels that the violator selection draws for a positive, as the last
@@ -141,17 +147,14 @@ class FoldIn:
             Upper limit of the threads that draw.
         """
         out = kernel.aligned_rows(item_users.shape[0], self.item_factors.shape[1])
-        rows = np.flatnonzero(np.diff(known.indptr))
-        trained = user_factors[rows[:: max(1, len(rows) // MEASURED_IMAGES)]]
-        squares = np.einsum("ij,ij->", trained, trained, dtype=np.float64)
-        rate = self.steps.size * self.steps.variance / max(squares / max(1, len(trained)), 1e-30)
+        trained = np.flatnonzero(np.diff(known.arrays()[0]))
+        measured = user_factors[trained[:: max(1, len(trained) // MEASURED_IMAGES)]]
+        squares = np.einsum("ij,ij->", measured, measured, dtype=np.float64)
+        rate = self.steps.size * self.steps.variance / max(squares / max(1, len(measured)), 1e-30)
         weight_of_ranks = 1.0
         if self.rank_weights is not None:
             n_labels = len(self.rank_weights)
             weight_of_ranks = self.rank_weights[int((n_labels - 1) / max(1.0, trials))]
-        images_of_pairs = np.repeat(
-            np.arange(known.shape[0], dtype=np.int32), np.diff(known.indptr)
-        )
         mean_rank = 1.0
         if self.settings.sampler.draws_ranks:
             generator = np.random.default_rng(SEED)
@@ -171,17 +174,19 @@ class FoldIn:
             total = kernel.aligned_rows(1, out.shape[1])[0]
             for first in range(0, LABEL_SWEEPS, at_once):
                 sweeps = min(at_once, LABEL_SWEEPS - first)
-                positive = comparisons.as_positive(images, itemid, sweeps)
-                negative = comparisons.as_negative(
-                    images, itemid, images_of_pairs, negatives, sweeps
-                )
-                sweep = np.concatenate([positive.sweep, negative.sweep])
+                others = comparisons.draw_others(images, itemid, negatives, sweeps)
+                # rows of images and of others, one behind the other
+                rows = comparisons.rows(np.concatenate([images, others.images]))
+                positive = comparisons.as_positive(images, rows[: len(images)], itemid, sweeps)
+                negative = comparisons.as_negative(others, rows[len(images) :])
+                places = np.arange(len(images), len(rows), dtype=np.int32)
+                sweep = np.concatenate([positive.sweep, others.sweep])
                 order = np.lexsort((generator.random(len(sweep)), sweep))
                 kernel.fold_label(
                     out[place],
                     total,
-                    user_factors,
-                    np.concatenate([positive.images, negative.images])[order],
+                    rows,
+                    np.concatenate([positive.places, places])[order],
                     np.concatenate([positive.others, negative.others])[order],
                     np.concatenate([positive.gates, negative.gates])[order],
                     np.searchsorted(sweep[order], np.arange(sweeps + 1)),
@@ -201,10 +206,10 @@ class FoldIn:
         return out
 
     def _negatives_of(
-        self, n_images: int, known: csr_matrix, trials: float, mean_rank: float
+        self, n_images: int, known: StoredPairs, trials: float, mean_rank: float
     ) -> tuple[int, float]:
         """How often a pass of training draws the label as a candidate, and the weight of one."""
-        settings, n_labels = self.settings, known.shape[1]
+        settings, n_labels, labels = self.settings, len(self.item_factors), known.arrays()[1]
         share = 1 / n_labels
         if settings.sampler.draws_ranks:
             # taken as in proportion to the chance of scoring higher than a label that was drawn,
@@ -212,12 +217,12 @@ class FoldIn:
             # over all labels it sums to the mean rank of those drawn
             share = 1 / mean_rank
         elif settings.sampler.needs_counts:
-            counts = np.append(count_labels(known.indices, n_labels), n_images)
+            counts = np.append(count_labels(labels, n_labels), n_images)
             weights = popularity_weights(counts, settings.sampler.get_params()["exponent"])
             share = weights[-1] / max(weights[:-1].sum(), 1e-30)
         if not settings.selection.counts_trials:
             trials = settings.candidates
-        expected = known.nnz * max(1.0, trials) * share
+        expected = len(labels) * max(1.0, trials) * share
         drawn = max(1, min(MOST_NEGATIVES, round(expected)))
         return drawn, expected / drawn
 
@@ -308,9 +313,26 @@ def same_rows(padded: NDArray[np.float32], rows: Floats) -> bool:
     return np.array_equal(padded[:, : rows.shape[1]], rows)
 
 
-class _Terms(NamedTuple):
+class _Others(NamedTuple):
+    """Positives of other images, with which a label is compared as a negative."""
+
     sweep: NDArray[np.int64]
     images: NDArray[np.int32]
+    positives: NDArray[np.int32]
+
+
+class _AsPositive(NamedTuple):
+    """Comparisons of a label with negatives: where the image is, and the negative's score."""
+
+    sweep: NDArray[np.int64]
+    places: NDArray[np.int32]
+    others: NDArray[np.float64]
+    gates: NDArray[np.float64]
+
+
+class _AsNegative(NamedTuple):
+    """Scores of other images' positives, and what a negative's own score has to reach."""
+
     others: NDArray[np.float64]
     gates: NDArray[np.float64]
 
@@ -321,8 +343,8 @@ class _Comparisons:
     def __init__(
         self,
         folder: FoldIn,
-        user_factors: NDArray[np.float32],
-        known: csr_matrix,
+        user_factors: Floats,
+        known: StoredPairs,
         generator: np.random.Generator,
         num_threads: int,
         trials: float = 1.0,
@@ -330,29 +352,35 @@ class _Comparisons:
         self.folder, self.user_factors, self.known = folder, user_factors, known
         self.generator, self.num_threads, self.trials = generator, num_threads, trials
 
-    def draw(self, images: NDArray[np.int32], size: int) -> NDArray[np.int32]:
-        """Draw negatives for images; -1 for those that have every label."""
-        rows = self.known[images]
+    def rows(self, images: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return the factors of images as the kernel reads them."""
+        return padded(self.user_factors[images])
+
+    def draw(
+        self, images: NDArray[np.int32], rows: NDArray[np.float32], size: int
+    ) -> NDArray[np.int32]:
+        """Draw negatives for images and their rows; -1 for those that have every label."""
         out = np.empty((len(images), size), dtype=np.int32)
         if len(images):
+            indptr, labels = self.known.rows(images)
             self.folder.sampler.draw(
-                padded(self.user_factors[images]),
+                rows,
                 out,
-                rows.indptr.astype(np.int64),
-                rows.indices if rows.nnz else np.zeros(1, np.int32),
+                indptr.astype(np.int64, copy=False),
+                labels if len(labels) else np.zeros(1, np.int32),
                 int(self.generator.integers(2**63)),
                 0,
                 threads_for(out.size, self.num_threads),
             )
         return out
 
-    def scores(self, images: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Score labels (n, m) for images (n,); -inf for labels below 0."""
+    def scores(self, rows: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Score labels (n, m) for rows of images (n, k); -inf for labels below 0."""
         out = np.empty(labels.shape, dtype=np.float64)
         if out.size:
             kernel.score_pairs(
-                self.user_factors,
-                images,
+                rows,
+                np.arange(len(rows), dtype=np.int32),
                 self.folder.item_factors,
                 labels,
                 out,
@@ -362,16 +390,22 @@ class _Comparisons:
 
     def mean_rank_of_draws(self) -> float:
         """Estimate the mean number of labels that score as high as one that is drawn."""
-        lengths = np.diff(self.known.indptr)
-        images = np.flatnonzero((lengths > 0) & (lengths < self.known.shape[1])).astype(np.int32)
+        lengths, factors = np.diff(self.known.arrays()[0]), self.folder.item_factors
+        images = np.flatnonzero((lengths > 0) & (lengths < len(factors))).astype(np.int32)
         if not len(images):
             return 1.0
         images = self.generator.choice(images, size=min(len(images), RANKED_DRAWS))
-        ranks = []
-        for image, label in zip(images, self.draw(images, 1)[:, 0], strict=True):
-            scores = self.folder.item_factors @ self.user_factors[image]
-            ranks.append((scores >= scores[label]).sum())
-        return float(np.mean(ranks))
+        rows = self.rows(images)
+        drawn = self.draw(images, rows, 1)
+        together = max(1, SCORES_AT_ONCE // len(factors))
+        ranks = 0
+        # the bits of a product depend on the number of threads
+        with limit_blas():
+            for start in range(0, len(images), together):
+                block = slice(start, start + together)
+                scores = rows[block] @ factors.T
+                ranks += int((scores >= np.take_along_axis(scores, drawn[block], 1)).sum())
+        return ranks / len(images)
 
     @property
     def n_chosen(self) -> int:
@@ -381,16 +415,18 @@ class _Comparisons:
             return 0
         return 1 if selection.gives_one else self.folder.group_size
 
-    def as_positive(self, images: NDArray[np.int32], itemid: int, sweeps: int) -> _Terms:
+    def as_positive(
+        self, images: NDArray[np.int32], rows: NDArray[np.float32], itemid: int, sweeps: int
+    ) -> _AsPositive:
         """Compare with a negative for each image and pass, one of those that are chosen."""
         chosen = self.n_chosen
         candidates = self.folder.settings.candidates if chosen else 1
         if self.folder.settings.selection.counts_trials:
             chosen, candidates = 1, max(1, round(self.trials))
         shape = (len(images), sweeps)
-        drawn = self.draw(images, sweeps * candidates)
+        drawn = self.draw(images, rows, sweeps * candidates)
         drawn[drawn == itemid] = -1
-        scores = self.scores(images, drawn).reshape(*shape, candidates)
+        scores = self.scores(rows, drawn).reshape(*shape, candidates)
         if chosen:
             scores.sort(axis=2)
             place = candidates - 1 - self.generator.integers(chosen, size=(*shape, 1))
@@ -398,36 +434,35 @@ class _Comparisons:
         others = scores[..., 0]
         usable = others > -np.inf
         sweep = np.broadcast_to(np.arange(sweeps), shape)[usable]
-        repeated = np.broadcast_to(images[:, None], shape)[usable]
-        return _Terms(sweep, repeated, others[usable], np.full(len(sweep), np.nan))
+        places = np.arange(len(images), dtype=np.int32)
+        repeated = np.broadcast_to(places[:, None], shape)[usable]
+        return _AsPositive(sweep, repeated, others[usable], np.full(len(sweep), np.nan))
 
-    def as_negative(
-        self,
-        images: NDArray[np.int32],
-        itemid: int,
-        images_of_pairs: NDArray[np.int32],
-        n: int,
-        sweeps: int,
-    ) -> _Terms:
+    def draw_others(self, images: NDArray[np.int32], itemid: int, n: int, sweeps: int) -> _Others:
+        """Draw positives of other images than those that have the label, n for each pass."""
+        indptr, labels = self.known.arrays()
+        if not len(labels):
+            n = 0
+        pairs = self.generator.integers(max(1, len(labels)), size=n * sweeps)
+        sweep = np.repeat(np.arange(sweeps), n)
+        others = (np.searchsorted(indptr, pairs, side="right") - 1).astype(np.int32)
+        positives = labels[pairs]
+        usable = ~np.isin(others, images) & (positives != itemid)
+        return _Others(sweep[usable], others[usable], positives[usable])
+
+    def as_negative(self, drawn: _Others, rows: NDArray[np.float32]) -> _AsNegative:
         """Compare with positives of other images, where the label would have been drawn."""
         settings, chosen = self.folder.settings, self.n_chosen
-        if not len(images_of_pairs):
-            n = 0
-        pairs = self.generator.integers(max(1, len(images_of_pairs)), size=n * sweeps)
-        sweep = np.repeat(np.arange(sweeps), n)
-        others, positives = images_of_pairs[pairs], self.known.indices[pairs].astype(np.int32)
-        usable = ~np.isin(others, images) & (positives != itemid)
-        sweep, others, positives = sweep[usable], others[usable], positives[usable]
+        others, positives = drawn.images, drawn.positives
         gates = np.full(len(others), -np.inf)
         ranked = settings.sampler.draws_ranks
         # whatever scores, as many as are chosen are
         rivals = settings.candidates - 1 if chosen and settings.candidates > chosen else 0
         if len(others) and (ranked or rivals):
-            scores = self.scores(others, self.draw(others, ranked + rivals))
+            scores = self.scores(rows, self.draw(others, rows, ranked + rivals))
             if ranked:
                 gates = scores[:, 0]
             if rivals:
                 rival = np.sort(scores[:, ranked:], axis=1)[:, -chosen]
                 gates = np.maximum(gates, rival)
-        own = self.scores(others, positives[:, None])[:, 0]
-        return _Terms(sweep, others, own, gates)
+        return _AsNegative(self.scores(rows, positives[:, None])[:, 0], gates)

@@ -11,10 +11,10 @@ from scipy.sparse import coo_matrix, csr_matrix
 from .. import _validation, frames
 from .._typing import BinaryFile, MatrixLike, PathLike
 from ..datasets import Annotations
+from ..engine.updates import StoredPairs
 from ..estimator import LinearRecommender
 from ..files import archive, models
 from ..files.archive import Header, MmapMode
-from ..updates import StoredPairs
 from .names import Names, Policy, from_json
 from .queries import NamedQueries
 from .requests import NameList, Request, Sessions, extended, policy_of, rows_given

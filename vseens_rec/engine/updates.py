@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 
-from ._typing import Floats
+from .._typing import Floats
 
 # rows that are kept beside the others before all become one array again
 MOST_CHANGED = 1024
