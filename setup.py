@@ -1,6 +1,6 @@
 """Build of the extension modules; everything else is in pyproject.toml.
 
-Every vector instruction set gets its own module, compiled from the same source with other flags.
+Every vector instruction set gets its own module, compiled from ext/kernel.pxi with other flags.
 The package chooses one of them when it is imported (vseens_rec/_native.py), so one build runs on
 every processor of its architecture.
 
@@ -57,6 +57,7 @@ INSTRUCTION_SETS = {
     },
     "msvc": {"avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]},
 }
+KERNEL = 'include "kernel.pxi"\n'
 IS_X86 = platform.machine().lower() in {"x86_64", "amd64"}
 
 
@@ -134,21 +135,29 @@ def wanted_instruction_sets(kind):
     return names
 
 
-def sources_of(name):
+def extension(name, source):
     depends = [str(path) for path in sorted(Path("ext").rglob("*.*"))]
-    return Extension(
-        f"vseens_rec._{name}",
-        [f"ext/{name}.pyx"],
-        include_dirs=["ext"],
-        depends=depends,
-    )
+    return Extension(f"vseens_rec._{name}", [str(source)], include_dirs=["ext"], depends=depends)
 
 
-setup(
-    ext_modules=cythonize(
-        [sources_of(name) for name in ("platform", "kernel_plain", "kernel_avx2", "kernel_avx512")],
+def kernel_sources():
+    """Write the source of each instruction set's kernel, which are the same but for their names."""
+    folder = Path("build", "kernels")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("plain", *INSTRUCTION_SETS["unix"]):
+        path = folder / f"kernel_{name}.pyx"
+        # what is written anew looks changed
+        if not path.exists() or path.read_text() != KERNEL:
+            path.write_text(KERNEL)
+        yield path
+
+
+def translated(extensions, build_dir=None):
+    """Write the C of the modules: to a folder of its own, or beside what is in `build` already."""
+    return cythonize(
+        extensions,
         include_path=["ext"],
-        build_dir="build",
+        build_dir=build_dir,
         compiler_directives={
             "language_level": 3,
             "boundscheck": False,
@@ -157,6 +166,13 @@ setup(
             "initializedcheck": False,
             "embedsignature": True,
         },
-    ),
+    )
+
+
+setup(
+    ext_modules=[
+        *translated([extension("platform", "ext/platform.pyx")], "build"),
+        *translated([extension(path.stem, path) for path in kernel_sources()]),
+    ],
     cmdclass={"build_ext": BuildExtension},
 )

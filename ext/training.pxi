@@ -1,4 +1,4 @@
-# Training as Python sees it: everything about how a model learns in one object, run on rows of pairs.
+# Training as Python sees it: all about how a model learns in one object, run on rows of pairs.
 
 from cython.parallel import parallel, prange, threadid
 

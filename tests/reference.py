@@ -40,8 +40,8 @@ def rank_table(item_factors, columns):
     return order, item_factors[:, :columns].astype(np.float64).std(axis=0).astype(np.float32)
 
 
-class Proposal:
-    """The four proposals; refresh() for the rank table, prepare() for each block of a row."""
+class Sampler:
+    """The four samplers; refresh() for the rank table, prepare() for each block of a row."""
 
     def __init__(self, kind, n_labels, columns, law=None, variance=False):
         self.kind, self.n_labels, self.columns, self.law = kind, n_labels, columns, law
@@ -121,7 +121,7 @@ def list_loss(loss, positive, negatives, margin, temperature, correction=None):
     return values.sum(), slopes.sum(), slopes
 
 
-def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together, **options):
+def epoch(matrix, users, items, sampler, *, seed, epoch, order, pairs_together, **options):
     """One epoch in place on float32 factors without padding; returns the sum of the losses.
 
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
@@ -130,11 +130,11 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
     first_step, mean_negative, unit, learning_rate_user, pairs_of_full_steps, shares_candidates.
     """
     interval = options.get("interval") or float("inf")
-    state = _Epoch(matrix, users, items, proposal, options)
+    state = _Epoch(matrix, users, items, sampler, options)
     since = interval
     for place, row in enumerate(order):
         if since >= interval or place == 0:
-            proposal.refresh(items)
+            sampler.refresh(items)
             since = 0
         random = Random(seed, epoch, int(row))
         begin, end = matrix.indptr[row], matrix.indptr[row + 1]
@@ -168,9 +168,9 @@ def epoch(matrix, users, items, proposal, *, seed, epoch, order, pairs_together,
 
 
 class _Epoch:
-    def __init__(self, matrix, users, items, proposal, options):
+    def __init__(self, matrix, users, items, sampler, options):
         self.matrix, self.users, self.items = matrix, users, items
-        self.proposal, self.options, self.loss = proposal, options, 0.0
+        self.sampler, self.options, self.loss = sampler, options, 0.0
         self.selection = options.get("selection", "first")
         self.candidates = options.get("candidates", 1)
         self.full_rate = np.float32(options.get("learning_rate_user", options["learning_rate"]))
@@ -183,7 +183,7 @@ class _Epoch:
         positives = set(labels.tolist())
         verify = self.options.get("verify", True)
         for start in range(0, n_pairs, pairs_together):
-            self.proposal.prepare(self.users[row])
+            self.sampler.prepare(self.users[row])
             block = [
                 int(labels[i])
                 if self.options.get("draws") is None
@@ -195,8 +195,8 @@ class _Epoch:
             if self.selection != "violator":
                 # positives among them are drawn again after all have been drawn
                 n = self.candidates * (1 if shares else len(block))
-                drawn = [self.proposal.propose(random) for _ in range(n)]
-                drawn = [self.proposal.settle(label, positives, random, verify) for label in drawn]
+                drawn = [self.sampler.propose(random) for _ in range(n)]
+                drawn = [self.sampler.settle(label, positives, random, verify) for label in drawn]
             if shares:
                 self.step_together(row, block, drawn, positives)
                 continue
@@ -225,7 +225,7 @@ class _Epoch:
                     if negative is None:
                         return
                 else:
-                    negative = self.proposal.propose_negative(positives, random, verify)
+                    negative = self.sampler.propose_negative(positives, random, verify)
                 if score - user @ items[negative] < margin and negative != positive:
                     break
             else:
@@ -321,7 +321,7 @@ class _Epoch:
     def correction(self, drawn, positives):
         if not self.options.get("corrected"):
             return None
-        # the uniform proposal only
+        # the uniform sampler only
         return np.full(len(drawn), -np.log(self.candidates / (len(self.items) - len(positives))))
 
     def update(self, row, positives, positive_slopes, drawn, slopes, decays):

@@ -51,7 +51,7 @@ def make_case(seed, n_images, n_labels, factors, density=0.2, bias=False):
     return matrix, users, items
 
 
-def make_proposals(kernel, kind, n_labels, columns, rank_scale=0.1, variance=False):
+def make_samplers(kernel, kind, n_labels, columns, rank_scale=0.1, variance=False):
     law = {
         "popularity": np.arange(1.0, n_labels + 1) / (n_labels * (n_labels + 1) / 2),
         "adaptive": rank_law(n_labels, rank_scale),
@@ -64,7 +64,7 @@ def make_proposals(kernel, kind, n_labels, columns, rank_scale=0.1, variance=Fal
         dtype = np.uint16 if n_labels <= 2**16 else np.uint32
         table = np.zeros((columns, min(n_labels, 2 * len(law))), dtype=dtype)
     sampler = kernel.Sampler(kind, n_labels, columns, alias, law, table, variance=variance)
-    return sampler, reference.Proposal(kind, n_labels, columns, alias, variance)
+    return sampler, reference.Sampler(kind, n_labels, columns, alias, variance)
 
 
 def run_both(
@@ -84,7 +84,7 @@ def run_both(
 ):
     """Run one epoch by the kernel and by the reference and return both results."""
     n_labels, columns = items.shape
-    fast, slow = make_proposals(
+    fast, slow = make_samplers(
         kernel, sampler, n_labels, columns, variance=options.get("in_turn", False)
     )
     lengths = np.diff(matrix.indptr)
@@ -241,7 +241,7 @@ def test_rows_that_follow_each_other_on_one_thread(kernel, sampler, options, dra
 
 
 def test_rows_whose_positives_fill_the_head_of_the_ranking_fall_back(kernel):
-    """All labels that the proposal can reach but one are positives."""
+    """All labels that the sampler can reach but one are positives."""
     n_labels = 400
     users = np.ones((1, 1), dtype=np.float32)
     items = np.linspace(1, -1, n_labels, dtype=np.float32)[:, None]
@@ -358,7 +358,7 @@ def test_penalty_of_violating_triplets_only(kernel, loss):
     assert np.abs(fast[1] - everywhere[1]).max() > 1e-3
 
 
-def test_softmax_corrected_for_the_uniform_proposal(kernel):
+def test_softmax_corrected_for_the_uniform_sampler(kernel):
     matrix, users, items = make_case(7, 30, 40, 12)
     options = {"loss": "softmax", "candidates": 6, "learning_rate": 0.1, "margin": 0.0}
     fast, slow = run_both(
@@ -440,7 +440,7 @@ def test_draws_do_not_depend_on_threads_or_order_of_rows(kernel):
     matrix, users, items = make_case(10, 3000, 50, 8, density=0.1)
     lengths = np.diff(matrix.indptr)
     rows = np.flatnonzero((lengths > 0) & (lengths < 50)).astype(np.int32)
-    fast, _ = make_proposals(kernel, "adaptive", 50, 8)
+    fast, _ = make_samplers(kernel, "adaptive", 50, 8)
     fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
     fast.refresh(fast_items, 1)
 
@@ -474,7 +474,7 @@ def test_part_of_a_matrix_draws_as_in_the_whole(kernel, sampler, options):
     matrix, users, items = make_case(16, 120, 50, 8, density=0.1)
     lengths = np.diff(matrix.indptr)
     rows = np.flatnonzero((lengths > 0) & (lengths < 50)).astype(np.int32)
-    fast, _ = make_proposals(kernel, sampler, 50, 8)
+    fast, _ = make_samplers(kernel, sampler, 50, 8)
     labels = padded(kernel, items)
     fast.refresh(labels, 1)
 
@@ -542,7 +542,7 @@ def test_arrays_that_do_not_belong_together_are_refused(kernel, change, message)
     if "indices" in change:
         n = change.pop("indices")
         matrix.data, matrix.indices = matrix.data[:n], matrix.indices[:n]
-    sampler, _ = make_proposals(kernel, "uniform", 40, 12)
+    sampler, _ = make_samplers(kernel, "uniform", 40, 12)
     with pytest.raises(ValueError, match=message):
         train(kernel, sampler, matrix, rows, users, items, **change)
 
@@ -607,7 +607,7 @@ def test_rank_table_is_the_sorted_order(kernel, n_labels, rank_scale):
     items[:, 4] = 3.7
     items[:, 5] *= 1e30
     items[:, 6] *= 1e-41  # denormal
-    sampler, _ = make_proposals(kernel, "adaptive", n_labels, columns, rank_scale)
+    sampler, _ = make_samplers(kernel, "adaptive", n_labels, columns, rank_scale)
     sampler.refresh(padded(kernel, items), 2)
     order, spread = reference.rank_table(items, columns)
     width = sampler.table.shape[1]
@@ -624,7 +624,7 @@ def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
         matrix, users, items = make_case(11, 30, 40, 12)
         users[5] = bad
         items[7] = bad
-        fast, _ = make_proposals(kernel, "adaptive", 40, 12)
+        fast, _ = make_samplers(kernel, "adaptive", 40, 12)
         fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
         fast.refresh(fast_items, 1)
         for loss in ("hinge", "logistic"):
@@ -639,7 +639,7 @@ def test_a_row_that_is_no_number_does_not_reach_the_next(kernel):
     matrix, users, items = make_case(12, 30, 40, 12)
     rows = np.arange(3, 30, dtype=np.int32)
     users[rows[0]] = np.nan
-    sampler, _ = make_proposals(kernel, "uniform", 40, 12)
+    sampler, _ = make_samplers(kernel, "uniform", 40, 12)
     fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
     train(
         kernel, sampler, matrix, rows, fast_users, fast_items, sweeps=2,
@@ -668,7 +668,7 @@ def test_rows_that_are_not_aligned_are_refused(kernel):
     first = -memory.ctypes.data % 64 // 4 + 4
     crooked = memory[first : first + 40 * 16].reshape(40, 16)
     straight = kernel.aligned_rows(40, 16)
-    sampler, _ = make_proposals(kernel, "adaptive", 40, 12)
+    sampler, _ = make_samplers(kernel, "adaptive", 40, 12)
     with pytest.raises(ValueError, match="multiples of 64 bytes"):
         sampler.refresh(crooked, 1)
     sampler.refresh(straight, 1)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compile every vector loop for every instruction set; fail where one goes through the stack.
 
-    tools/check_assembly.py [compiler ...] [--header ext/simd.h] [--show]
+    tools/check_assembly.py [compiler ...] [--header ext/simd/keys.h ...] [--show]
 
 A value that an inner loop stores on the stack and takes up again waits for memory in every turn.
 Compilers do that where vectors are wider than the registers, or more than there are. Each function
-of the header that the kernel calls is compiled alone, with the flags of setup.py. What fails:
+of the headers that ext/simd.pxd declares is compiled alone, with the flags of setup.py. What fails:
 
 - an innermost loop loads from a place on the stack that it writes to;
 - a vector is stored on the stack and loaded again where no loop lies between.
@@ -76,12 +76,12 @@ def setup_constant(name):
     raise SystemExit(f"setup.py has no constant {name}")
 
 
-def wrappers(header):
-    """Write an exported function around every function that the kernel calls."""
-    kernel = "".join(path.read_text() for path in sorted((ROOT / "ext").glob("*.px[di]")))
+def wrappers(headers):
+    """Write an exported function around every function that the kernel may call."""
+    declared = (ROOT / "ext" / "simd.pxd").read_text()
     found = {}
-    for result, name, parameters in PROTOTYPE.findall(header):
-        if re.search(rf"\b{name}\(", kernel):
+    for result, name, parameters in PROTOTYPE.findall(headers):
+        if re.search(rf"\b{name}\(", declared):
             arguments = ", ".join(re.findall(r"(\w+)(?:,|$)", " ".join(parameters.split())))
             give = "" if result == "void" else "return "
             found[name] = f"{result} check_{name}({parameters}) {{ {give}{name}({arguments}); }}\n"
@@ -195,7 +195,7 @@ def reloads(lines, access):
                 yield stored, loaded
 
 
-def check(compiler, header, show):
+def check(compiler, headers, show):
     """Compile the functions with one compiler; return the number of those that reload."""
     title, compiler = compiler, shlex.split(compiler)
     machine = subprocess.run(
@@ -204,14 +204,15 @@ def check(compiler, header, show):
     is_x86 = machine.startswith(("x86_64", "amd64"))
     access = access_x86 if is_x86 else access_arm
     sets = {"plain": []} | (setup_constant("INSTRUCTION_SETS")["unix"] if is_x86 else {})
-    exported = wrappers(header.read_text())
+    exported = wrappers("".join(header.read_text() for header in headers))
     failed = 0
     for name, flags in sets.items():
         with TemporaryDirectory() as folder:
             source = Path(folder, "loops.c")
-            source.write_text(f'#include "{header.name}"\n{"".join(exported.values())}{SPILLS}')
+            includes = "".join(f'#include "{header}"\n' for header in headers)
+            source.write_text(f"{includes}{''.join(exported.values())}{SPILLS}")
             command = [*compiler, *setup_constant("OPTIMISE")["unix"], *flags, "-S", "-o", "-"]
-            command += ["-fno-asynchronous-unwind-tables", f"-I{header.parent}", str(source)]
+            command += ["-fno-asynchronous-unwind-tables", str(source)]
             assembly = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         functions = dict(functions_of(assembly))
         missing = {f"check_{function}" for function in exported} - set(functions)
@@ -238,11 +239,13 @@ def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("compilers", nargs="*", default=["gcc"])
-    parser.add_argument("--header", type=Path, default=ROOT / "ext" / "simd.h")
+    headers = sorted((ROOT / "ext" / "simd").glob("*.h"))
+    parser.add_argument("--header", type=Path, nargs="+", default=headers, dest="headers")
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     failed = sum(
-        check(compiler, options.header.resolve(), options.show) for compiler in options.compilers
+        check(compiler, [header.resolve() for header in options.headers], options.show)
+        for compiler in options.compilers
     )
     sys.exit(f"{failed} functions go through the stack" if failed else 0)
 
