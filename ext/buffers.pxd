@@ -15,8 +15,6 @@ cdef enum:
     DRAWN_AHEAD = 256
     # pairs whose candidates are drawn from a sampler that was prepared once
     PAIRS_AT_ONCE = 64
-    # and that share them: more in one step would move the image too far
-    PAIRS_SHARING = 16
     # candidates whose rows are fetched while one is worked on, at most
     MOST_AHEAD = 16
     # rows that a thread takes at a time, at most
@@ -64,9 +62,7 @@ ctypedef struct Scratch:
     float decay_user
     # where the candidates are found
     size_t* places
-    # of the positives that are trained on at once, and of the candidates
-    double* positive_scores
-    double* positive_slopes
+    # of the candidates
     double* scores
     double* slopes
     double* corrections
@@ -79,9 +75,7 @@ ctypedef struct Scratch:
     Counts counts
 
 
-cdef inline uint32_t pairs_at_once(uint32_t candidates, bint shares_candidates) noexcept nogil:
-    if shares_candidates:
-        return PAIRS_SHARING
+cdef inline uint32_t pairs_at_once(uint32_t candidates) noexcept nogil:
     return max(1, min(<uint32_t> PAIRS_AT_ONCE, DRAWN_AHEAD // candidates))
 
 
@@ -133,8 +127,6 @@ cdef inline size_t lay_out(
     scratch.user = <float*> take(&address, row)
     scratch.following_user = <float*> take(&address, row)
     scratch.places = <size_t*> take(&address, ahead * sizeof(size_t))
-    scratch.positive_scores = <double*> take(&address, PAIRS_SHARING * sizeof(double))
-    scratch.positive_slopes = <double*> take(&address, PAIRS_SHARING * sizeof(double))
     scratch.scores = <double*> take(&address, ahead * sizeof(double))
     scratch.slopes = <double*> take(&address, ahead * sizeof(double))
     scratch.corrections = <double*> take(&address, ahead * sizeof(double))

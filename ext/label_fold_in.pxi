@@ -12,7 +12,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from buffers cimport aligned_row, require_alignment
 from choices cimport number_of
-from losses cimport Loss, LossKind, LossSum, list_losses, loss_kinds, make_loss
+from losses cimport Loss, LossKind, LossSum, list_loss, loss_kinds, make_loss
 from simd cimport vr_add_masked, vr_dot
 from steps cimport normalise
 
@@ -64,8 +64,8 @@ def fold_label(
                 user = &user_factors[images[t], 0]
                 if gates[t] != gates[t]:
                     score = vr_dot(label, user, stride)
-                    list_losses(
-                        &settings, &score, 1, &others[t], 1, NULL, &slope, &of_other, &loss_sum)
+                    slope = list_loss(
+                        &settings, score, &others[t], 1, NULL, &of_other, &loss_sum)
                     step_label(
                         label, user, &learns[0], learning_rate * slope,
                         learning_rate * regularization_positive, stride, cosine,
@@ -75,8 +75,7 @@ def fold_label(
                     score = vr_dot(label, user, stride)
                     if score < gates[t]:
                         break
-                    list_losses(
-                        &settings, &others[t], 1, &score, 1, NULL, &of_other, &slope, &loss_sum)
+                    list_loss(&settings, others[t], &score, 1, NULL, &slope, &loss_sum)
                     step_label(
                         label, user, &learns[0], -learning_rate * weight * slope,
                         learning_rate * weight * regularization_negative, stride, cosine,

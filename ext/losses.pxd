@@ -3,7 +3,7 @@
 slope: minus the derivative by the positive's score, and the derivative by a negative's score; for
 a loss of pairs they are one number. To add a loss: a value of LossKind with its name, what is true
 of it in make_loss(), and its branch in pair_loss() if it compares one positive with one negative,
-else in list_losses().
+else in list_loss().
 """
 
 from libc.math cimport fabs, log
@@ -130,15 +130,15 @@ cdef inline void add_loss(LossSum* sum, double linear, double factor) noexcept n
         sum.factor = 1.0
 
 
-# The sum of the losses of n positives, each against the same m negatives: adds it to the sum and
-# writes the n slopes of the positives and the m of the negatives. correction: added to the logits
-# of the negatives (softmax), or NULL. Pairwise losses are averaged over the negatives.
-cdef inline void list_losses(
-    const Loss* loss, const double* positives, uint32_t n, const double* negatives, uint32_t m,
-    const double* correction, double* positive_slopes, double* slopes, LossSum* sum
+# The loss of a positive against m negatives: adds it to the sum, writes the slopes of the negatives
+# and returns that of the positive. correction: added to the logits of the negatives (softmax), or
+# NULL. Losses of pairs are averaged over the negatives.
+cdef inline double list_loss(
+    const Loss* loss, double positive, const double* negatives, uint32_t m,
+    const double* correction, double* slopes, LossSum* sum
 ) noexcept nogil:
-    cdef uint32_t i, j, _i
-    cdef double highest, total, gap, share, tail, scale = 1.0 / loss.temperature
+    cdef uint32_t j
+    cdef double highest, total, gap, share, tail, slope, scale = 1.0 / loss.temperature
     cdef PairLoss pair
     if loss.kind == SOFTMAX:
         for j in range(m):
@@ -157,45 +157,36 @@ cdef inline void list_losses(
         total = 0
         for j in range(m):
             total += slopes[j]
-        # the sum of the shares of what an exponential of 1 has
-        share = 0
-        for i in range(n):
-            gap = positives[i] * scale - highest
-            if gap > 0:
-                tail = vr_exp(-gap)
-                add_loss(sum, 0, 1 + total * tail)
-                tail /= 1 + total * tail
-            else:
-                tail = total + vr_exp(gap)
-                add_loss(sum, -gap, tail)
-                tail = 1 / tail
-            positive_slopes[i] = total * tail * scale
-            share += tail
+        # the share of what an exponential of 1 has
+        gap = positive * scale - highest
+        if gap > 0:
+            tail = vr_exp(-gap)
+            add_loss(sum, 0, 1 + total * tail)
+            share = tail / (1 + total * tail)
+        else:
+            tail = total + vr_exp(gap)
+            add_loss(sum, -gap, tail)
+            share = 1 / tail
+        slope = total * share * scale
         share *= scale
         for j in range(m):
             slopes[j] *= share
-        return
+        return slope
     if loss.kind == SGNS:
         for j in range(m):
             slopes[j] = -fabs(negatives[j])
         vr_exponentials(slopes, m)
         for j in range(m):
             tail = slopes[j]
-            # the loss of a negative counts for every positive
-            for _i in range(n):
-                add_loss(sum, negatives[j] if negatives[j] > 0 else 0, 1 + tail)
-            slopes[j] = n * (1 if negatives[j] > 0 else tail) / (1 + tail)
-        for i in range(n):
-            tail = vr_exp(-fabs(positives[i]))
-            add_loss(sum, -positives[i] if positives[i] < 0 else 0, 1 + tail)
-            positive_slopes[i] = (1 if positives[i] < 0 else tail) / (1 + tail)
-        return
+            add_loss(sum, negatives[j] if negatives[j] > 0 else 0, 1 + tail)
+            slopes[j] = (1 if negatives[j] > 0 else tail) / (1 + tail)
+        tail = vr_exp(-fabs(positive))
+        add_loss(sum, -positive if positive < 0 else 0, 1 + tail)
+        return (1 if positive < 0 else tail) / (1 + tail)
+    slope = 0
     for j in range(m):
-        slopes[j] = 0
-    for i in range(n):
-        positive_slopes[i] = 0
-        for j in range(m):
-            pair = pair_loss(loss, positives[i] - negatives[j], 1.0)
-            slopes[j] += pair.slope / m
-            positive_slopes[i] += pair.slope / m
-            add_loss(sum, (pair.linear + log(pair.factor)) / m, 1.0)
+        pair = pair_loss(loss, positive - negatives[j], 1.0)
+        slopes[j] = pair.slope / m
+        slope += slopes[j]
+        add_loss(sum, (pair.linear + log(pair.factor)) / m, 1.0)
+    return slope

@@ -11,7 +11,7 @@ from losses cimport (
     add_loss,
     damped_slope,
     list_damping,
-    list_losses,
+    list_loss,
     pair_loss,
     violation_margin,
 )
@@ -58,8 +58,6 @@ ctypedef struct Settings:
     bint verify
     bint cosine
     bint corrected
-    # one set of candidates for the positives of a row that are trained on at once
-    bint shares_candidates
     # steps on a positive and a negative do not overshoot
     bint damped
     # as in the code the paper's authors released: the vector moves before the labels, and the
@@ -168,75 +166,68 @@ cdef inline double square_of(const Settings* settings, uint32_t label) noexcept 
     return vr_dot(row, row, settings.stride)
 
 
-# Shortens the slopes of a list. The image's step moves the score of a positive against that of a
-# negative by its rate times the squared distance of both, for which their squared lengths stand;
-# where every negative has a loss of its own, all of them move it.
-cdef inline void damp_list(
-    const Settings* settings, Scratch* scratch, const float* user, const uint32_t* positives,
-    uint32_t n_positives, const uint32_t* negatives, uint32_t n_negatives
+# By how much the slopes of a list are shortened. The image's step moves the score of the positive
+# against that of a negative by its rate times the squared distance of both, for which their squared
+# lengths stand; where every negative has a loss of its own, all of them move it.
+cdef inline double damping_of_list(
+    const Settings* settings, const Scratch* scratch, const float* user, uint32_t positive,
+    const uint32_t* negatives, uint32_t n_negatives
 ) noexcept nogil:
-    cdef double of_positive = 0, of_negatives = 0, square, damping
-    cdef uint32_t i, j
-    for i in range(n_positives):
-        of_positive = max(of_positive, square_of(settings, positives[i]))
+    cdef double of_positive = square_of(settings, positive), of_negatives = 0, square
+    cdef uint32_t j
     for j in range(n_negatives):
         square = square_of(settings, negatives[j])
         if settings.loss.adds_negatives:
             of_negatives += square
         else:
             of_negatives = max(of_negatives, square)
-    damping = list_damping(&settings.loss, n_positives * (
+    return list_damping(
+        &settings.loss,
         scratch.learning_rate_user * (of_positive + of_negatives)
-        + 2 * settings.learning_rate * <double> vr_dot(user, user, settings.stride)))
-    for i in range(n_positives):
-        scratch.positive_slopes[i] *= damping
-    for j in range(n_negatives):
-        scratch.slopes[j] *= damping
+        + 2 * settings.learning_rate * <double> vr_dot(user, user, settings.stride))
 
 
-# positives against the chosen candidates, which are the first n_negatives, all from the values of
-# the image's factors before the step
+# a positive, which scores so much, against the chosen candidates, which are the first n_negatives,
+# all from the values of the vector before the step
 cdef inline void step_list(
-    const Settings* settings, Scratch* scratch, float* user, const uint32_t* positives,
-    uint32_t n_positives, const uint32_t* negatives, uint32_t n_negatives
+    const Settings* settings, Scratch* scratch, float* user, uint32_t positive, double score,
+    const uint32_t* negatives, uint32_t n_negatives
 ) noexcept nogil:
     cdef Counts* counts = &scratch.counts
-    cdef uint32_t i, j, decays, n_decays = 0
-    cdef double difference, highest = scratch.scores[0]
+    cdef uint32_t j
+    cdef bint violates, decays
+    cdef double slope, damping, difference, highest = scratch.scores[0]
     if settings.corrected:
         for j in range(n_negatives):
             scratch.corrections[j] = -log(
                 settings.candidates * scratch.probability[negatives[j]])
-    list_losses(
-        &settings.loss, scratch.positive_scores, n_positives, scratch.scores, n_negatives,
-        scratch.corrections if settings.corrected else NULL, scratch.positive_slopes,
-        scratch.slopes, &counts.loss,
-    )
+    slope = list_loss(
+        &settings.loss, score, scratch.scores, n_negatives,
+        scratch.corrections if settings.corrected else NULL, scratch.slopes, &counts.loss)
     if settings.damped:
-        damp_list(settings, scratch, user, positives, n_positives, negatives, n_negatives)
+        damping = damping_of_list(settings, scratch, user, positive, negatives, n_negatives)
+        slope *= damping
+        for j in range(n_negatives):
+            scratch.slopes[j] *= damping
     for j in range(1, n_negatives):
         # a score that is not a number is taken, and stays
         if highest == highest and not scratch.scores[j] <= highest:
             highest = scratch.scores[j]
+    difference = score - highest
+    violates = not difference >= violation_margin(&settings.loss)
+    decays = violates or not settings.decay_violating_only
+    counts.correct += difference > 0
+    counts.violations += violates
+    counts.not_finite += not fabs(difference) < HUGE_VAL
     memset(scratch.gradient, 0, settings.stride * sizeof(float))
-    for i in range(n_positives):
-        difference = scratch.positive_scores[i] - highest
-        decays = not difference >= violation_margin(&settings.loss)
-        counts.correct += difference > 0
-        counts.violations += decays
-        counts.not_finite += not fabs(difference) < HUGE_VAL
-        decays = decays or not settings.decay_violating_only
-        n_decays += decays
-        gather(
-            settings, scratch, user, positives[i], scratch.positive_slopes[i],
-            settings.decay_positive * decays)
+    gather(settings, scratch, user, positive, slope, settings.decay_positive * decays)
     for j in range(n_negatives):
         gather(
             settings, scratch, user, negatives[j], -scratch.slopes[j],
-            settings.decay_negative * (n_decays > 0))
+            settings.decay_negative * decays)
     vr_add_masked(
         user, scratch.gradient, settings.learns, scratch.learning_rate_user,
-        scratch.decay_user * n_decays, settings.stride,
+        scratch.decay_user * decays, settings.stride,
     )
     if settings.cosine:
         normalise(user, settings.stride)
@@ -309,26 +300,25 @@ cdef inline void step_violator(
     counts.trials += trials
 
 
-# both arrays go on with what is fetched meanwhile
+# Both arrays begin with what the step is on, and go on with what is fetched meanwhile.
 cdef inline void step(
     const Settings* settings, Scratch* scratch, float* user, const uint32_t* positives,
-    uint32_t n_positives, uint32_t* candidates
+    uint32_t* candidates
 ) noexcept nogil:
-    cdef uint32_t n_negatives = settings.candidates, i, j
-    cdef bint is_pair = n_positives == 1 and not settings.loss.is_of_lists
-    cdef float* positive_row
+    cdef uint32_t positive = positives[0], n_negatives, j
+    cdef bint is_pair = not settings.loss.is_of_lists
+    cdef float* positive_row = row_of(settings, positive)
     cdef float* negative_row
     cdef float difference, reach = -1
-    scratch.counts.pairs += n_positives
+    cdef double score
+    scratch.counts.pairs += 1
+    fetch_positive(settings, positives[settings.pairs_ahead])
     if settings.selection == VIOLATOR:
-        fetch_positive(settings, positives[settings.pairs_ahead])
-        step_violator(settings, scratch, user, positives[0])
+        step_violator(settings, scratch, user, positive)
         return
     scratch.counts.trials += settings.candidates
     if is_pair and settings.candidates == 1:
-        fetch_positive(settings, positives[settings.pairs_ahead])
         fetch_candidate(settings, candidates[settings.candidates_ahead])
-        positive_row = row_of(settings, positives[0])
         negative_row = row_of(settings, candidates[0])
         # where a loss has no slope it needs no reach either
         if settings.damped and settings.loss.slopes_everywhere:
@@ -338,23 +328,18 @@ cdef inline void step(
         else:
             difference = vr_difference(user, positive_row, negative_row, settings.stride)
         step_drawn_pair(
-            settings, scratch, user, positives[0], candidates[0], difference, reach)
+            settings, scratch, user, positive, candidates[0], difference, reach)
         return
-    for i in range(n_positives):
-        fetch_positive(settings, positives[i + settings.pairs_ahead])
-        scratch.positive_scores[i] = vr_dot(user, row_of(settings, positives[i]), settings.stride)
+    score = vr_dot(user, positive_row, settings.stride)
     for j in range(settings.candidates):
         fetch_candidate(settings, candidates[j + settings.candidates_ahead])
         scratch.scores[j] = vr_dot(user, row_of(settings, candidates[j]), settings.stride)
     if settings.measure_cosines:
-        for i in range(n_positives):
-            measure_cosines(
-                settings, scratch, user, positives[i], scratch.positive_scores[i], candidates)
+        measure_cosines(settings, scratch, user, positive, score, candidates)
     n_negatives = choose(
         settings.selection, candidates, scratch.scores, settings.candidates, settings.group_size)
     if is_pair and n_negatives == 1:
         step_drawn_pair(
-            settings, scratch, user, positives[0], candidates[0],
-            scratch.positive_scores[0] - scratch.scores[0], -1)
+            settings, scratch, user, positive, candidates[0], score - scratch.scores[0], -1)
         return
-    step_list(settings, scratch, user, positives, n_positives, candidates, n_negatives)
+    step_list(settings, scratch, user, positive, score, candidates, n_negatives)

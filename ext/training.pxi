@@ -78,8 +78,6 @@ cdef class Training:
         L(rank) for the WARP loss.
     candidates, max_trials : int
         Labels to draw for a pair; for the violator selection, at most.
-    shares_candidates : bool
-        The pairs of a row that are drawn together share their candidates.
     damped : bool
         No step carries scores past where the loss is least.
     in_turn : bool
@@ -131,7 +129,6 @@ cdef class Training:
         str selection not None,
         int candidates=1,
         int max_trials=1,
-        bint shares_candidates=False,
         bint damped=False,
         bint in_turn=False,
         bint cosine=False,
@@ -181,22 +178,19 @@ cdef class Training:
         settings.verify = verify
         settings.cosine = cosine
         settings.corrected = corrected
-        settings.shares_candidates = shares_candidates
         settings.damped = damped
         settings.in_turn = in_turn
         settings.labels_stay = sweeps > 0
         settings.measure_cosines = measures_cosines
         settings.candidates_ahead = max(
             <uint32_t> LEAST_AHEAD, min(<uint32_t> candidates, <uint32_t> MOST_AHEAD))
-        settings.pairs_ahead = LEAST_AHEAD
-        if not shares_candidates:
-            settings.pairs_ahead = (LEAST_AHEAD + settings.candidates - 1) // settings.candidates
+        settings.pairs_ahead = (LEAST_AHEAD + settings.candidates - 1) // settings.candidates
         settings.writes_candidates = not sweeps and settings.selection == FIRST
         self.regularization_user = regularization_user
         self.regularization_positive = regularization_positive
         self.regularization_negative = regularization_negative
         self.task.vectors.stride = settings.stride
-        self.task.pairs_at_once = pairs_at_once(candidates, shares_candidates)
+        self.task.pairs_at_once = pairs_at_once(candidates)
         # what else a draw depends on changes with every step, or has one place for its numbers
         self.task.draws_ahead = not (
             ranks_live(sampler.tables.kind) or settings.selection == VIOLATOR or corrected
@@ -400,6 +394,6 @@ def running_sums(const int64_t[::1] indptr not None, const double[::1] values no
     return sums
 
 
-def pairs_drawn_together(int candidates, bint shares_candidates=False):
+def pairs_drawn_together(int candidates):
     """Pairs of a row whose candidates are drawn before the first of them is trained on."""
-    return pairs_at_once(candidates, shares_candidates)
+    return pairs_at_once(candidates)

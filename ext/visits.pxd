@@ -84,9 +84,7 @@ cdef inline void propose_pairs(
 ) noexcept nogil:
     cdef uint32_t n = <uint32_t> min(<int64_t> task.pairs_at_once, row.n_pairs - done), i
     block.n_pairs = n
-    block.n_candidates = task.settings.candidates
-    if not task.settings.shares_candidates:
-        block.n_candidates *= n
+    block.n_candidates = n * task.settings.candidates
     for i in range(n):
         if task.positives == STORED:
             block.labels[i] = <uint32_t> task.indices[row.begin + done + i]
@@ -129,15 +127,9 @@ cdef inline void step_pairs(
     uint32_t last
 ) noexcept nogil:
     cdef uint32_t i
-    if task.settings.shares_candidates:
-        if first < last:
-            step(
-                &task.settings, scratch, user, block.labels + first, last - first,
-                block.candidates)
-        return
     for i in range(first, last):
         step(
-            &task.settings, scratch, user, block.labels + i, 1,
+            &task.settings, scratch, user, block.labels + i,
             block.candidates + <size_t> i * task.settings.candidates)
 
 
@@ -193,7 +185,7 @@ cdef inline void train_pairs(
         if done == row.n_pairs and following != NULL:
             begin_row(task, scratch, following)
             propose_pairs(task, scratch, following, 0, &scratch.following)
-            if not task.settings.shares_candidates and block.n_pairs > task.settings.pairs_ahead:
+            if block.n_pairs > task.settings.pairs_ahead:
                 middle = block.n_pairs - task.settings.pairs_ahead
             step_pairs(task, scratch, row.user, block, 0, middle)
             settle_pairs(task, scratch, following, &scratch.following)

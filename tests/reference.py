@@ -127,7 +127,7 @@ def epoch(matrix, users, items, sampler, *, seed, epoch, order, pairs_together, 
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
     learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
     draws, values, corrected, cosine, damped, in_turn, sweeps, least_steps,
-    first_step, mean_negative, unit, learning_rate_user, pairs_of_full_steps, shares_candidates.
+    first_step, mean_negative, unit, learning_rate_user, pairs_of_full_steps.
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, sampler, options)
@@ -190,16 +190,12 @@ class _Epoch:
                 else self.draw_positive(random, begin, end)
                 for i in range(start, min(n_pairs, start + pairs_together))
             ]
-            shares = self.options.get("shares_candidates")
             drawn = []
             if self.selection != "violator":
                 # positives among them are drawn again after all have been drawn
-                n = self.candidates * (1 if shares else len(block))
+                n = self.candidates * len(block)
                 drawn = [self.sampler.propose(random) for _ in range(n)]
                 drawn = [self.sampler.settle(label, positives, random, verify) for label in drawn]
-            if shares:
-                self.step_together(row, block, drawn, positives)
-                continue
             for i, positive in enumerate(block):
                 own = drawn[i * self.candidates : (i + 1) * self.candidates]
                 self.step(random, row, positive, own, positives, verify)
@@ -253,36 +249,13 @@ class _Epoch:
                 options.get("temperature", 1.0),
                 self.correction(drawn, positives),
             )
-            damping = self.list_damping(row, [positive], drawn)
+            damping = self.list_damping(row, positive, drawn)
             positive_slope, slopes = damping * positive_slope, damping * slopes
         self.loss += value
         highest = max(user @ items[label] for label in drawn)
         violates = not score - highest >= (margin if loss in ("hinge", "warp") else 0.0)
-        decays = np.array([violates or not options.get("violating_only")])
-        self.update(row, [positive], [positive_slope], drawn, slopes, decays)
-
-    def step_together(self, row, block, drawn, positives):
-        """Add up the gradients of the positives of a block, then take one step."""
-        user, items, options = self.users[row].copy(), self.items, self.options
-        drawn = self.choose(user, drawn)
-        negatives = items[drawn] @ user
-        slopes_of_positives, slopes = [], np.zeros(len(drawn))
-        decays = []
-        for positive in block:
-            score = user @ items[positive]
-            value, positive_slope, own = list_loss(
-                options["loss"], score, negatives, options.get("margin", 1.0),
-                options.get("temperature", 1.0), self.correction(drawn, positives),
-            )  # fmt: skip
-            self.loss += value
-            slopes += own
-            slopes_of_positives.append(positive_slope)
-            margin = options.get("margin", 1.0) if options["loss"] in ("hinge", "warp") else 0.0
-            violates = not score - negatives.max() >= margin
-            decays.append(violates or not options.get("violating_only"))
-        damping = self.list_damping(row, block, drawn)
-        slopes_of_positives = [damping * slope for slope in slopes_of_positives]
-        self.update(row, block, slopes_of_positives, drawn, damping * slopes, np.array(decays))
+        decays = violates or not options.get("violating_only")
+        self.update(row, positive, positive_slope, drawn, slopes, decays)
 
     def damped(self, slope, row, difference, positive, negative):
         """No step may move the difference of the scores past the least loss."""
@@ -295,22 +268,21 @@ class _Epoch:
             return slope / (1 + reach / 4)
         return min(slope, (self.options.get("margin", 1.0) - difference) / reach) if slope else 0.0
 
-    def list_damping(self, row, positives, negatives):
+    def list_damping(self, row, positive, negatives):
         """No step on a list may be longer than its curvature bears."""
         if not self.options.get("damped"):
             return 1.0
         user, loss = self.users[row], self.options["loss"]
-        of_positives, of_negatives = (
-            (self.items[labels] ** 2).sum(axis=1) for labels in (positives, negatives)
-        )
-        gap = of_positives.max() + (of_negatives.sum() if loss == "sgns" else of_negatives.max())
+        of_negatives = (self.items[negatives] ** 2).sum(axis=1)
+        gap = of_negatives.sum() if loss == "sgns" else of_negatives.max()
+        gap += (self.items[positive] ** 2).sum()
         reach = self.user_rate * gap + 2 * self.options["learning_rate"] * user @ user
         curvature = 0.25
         if loss == "softmax":
             curvature /= self.options.get("temperature", 1.0) ** 2
         elif loss == "hinge":
             curvature /= self.options.get("margin", 1.0)
-        return 1 / (1 + curvature * len(positives) * reach)
+        return 1 / (1 + curvature * reach)
 
     def choose(self, user, drawn):
         if self.selection == "first":
@@ -324,20 +296,22 @@ class _Epoch:
         # the uniform sampler only
         return np.full(len(drawn), -np.log(self.candidates / (len(self.items) - len(positives))))
 
-    def update(self, row, positives, positive_slopes, drawn, slopes, decays):
-        """Step on positives and negatives; decays: of which positives the penalties apply."""
+    def update(self, row, positive, positive_slope, drawn, slopes, decays):
+        """Step on a positive and negatives; decays: whether the penalties apply."""
         of_user, of_positive, of_negative = self.options.get("decay", (0.0, 0.0, 0.0))
         rate, items = np.float32(self.options["learning_rate"]), self.items
         user = self.users[row].copy()
-        gradient = -np.float32(of_user * decays.sum()) * user
+        gradient = -np.float32(of_user * decays) * user
         if self.options.get("in_turn"):
-            slope = np.float32(positive_slopes[0])
-            gradient += slope * (items[positives[0]] - items[drawn[0]])
+            gradient += np.float32(positive_slope) * (items[positive] - items[drawn[0]])
             user = self.users[row] = user + self.user_rate * gradient
             gradient = np.zeros_like(user)
         terms = [
-            *zip(positives, positive_slopes, of_positive * decays, strict=True),
-            *zip(drawn, -slopes, np.full(len(drawn), of_negative * decays.any()), strict=True),
+            (positive, positive_slope, of_positive * decays),
+            *(
+                (label, -slope, of_negative * decays)
+                for label, slope in zip(drawn, slopes, strict=True)
+            ),
         ]
         for label, slope, shrink in terms:
             # a label drawn twice is moved twice, the second time from where the first left it

@@ -120,7 +120,6 @@ def run_both(
         max_trials=options.get("max_trials") or max(1, n_labels - 1),
         loss=options["loss"], margin=options.get("margin", 1.0),
         temperature=options.get("temperature", 1.0), corrected=options.get("corrected", False),
-        shares_candidates=options.get("shares_candidates", False),
         learning_rate=options["learning_rate"],
         learning_rate_user=options.get("learning_rate_user", options["learning_rate"]),
         regularization_user=decay[0],
@@ -136,8 +135,7 @@ def run_both(
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
         matrix, slow_users, slow_items, slow, seed=seed, epoch=epoch, order=rows, bias=bias,
-        pairs_together=kernel.pairs_drawn_together(
-            candidates, options.get("shares_candidates", False)), **options,
+        pairs_together=kernel.pairs_drawn_together(candidates), **options,
     )  # fmt: skip
     assert not fast_items[:, columns:].any()
     return (fast_users, fast_items[:, :columns], counts), (
@@ -215,7 +213,7 @@ def test_rows_longer_than_what_is_drawn_together(kernel):
 AHEAD = [
     {},
     {"selection": "hardest", "candidates": 3},
-    {"loss": "softmax", "candidates": 20, "shares_candidates": True},
+    {"loss": "softmax", "candidates": 20},
     {"selection": "violator"},
 ]
 
@@ -284,40 +282,9 @@ def test_selections_and_losses_agree_with_the_slow_version(kernel, sampler, opti
     assert_agree(fast, slow)
 
 
-SHARED = [options for options in GRID if options["selection"] != "violator"] + [
-    {"loss": "softmax", "candidates": 40, "margin": 0.0, "cosine": True, "temperature": 0.1},
-    {"loss": "hinge", "candidates": 1},
-    {"loss": "softmax", "candidates": 8, "margin": 0.0, "violating_only": True},
-]
-
-
-@pytest.mark.parametrize("options", SHARED, ids=lambda o: "-".join(str(v) for v in o.values()))
-@pytest.mark.parametrize("sampler", ["adaptive", "uniform"])
-@pytest.mark.parametrize("sweeps", [0, 7])
-def test_shared_candidates_agree_with_the_slow_version(kernel, sampler, options, sweeps):
-    # rows with more positives than share their candidates, and with fewer
-    matrix, users, items = make_case(13, 20, 70, 19, density=0.25)
-    lengths = np.diff(matrix.indptr)
-    assert lengths.min() < kernel.pairs_drawn_together(8, True) < lengths.max()
-    if options.get("cosine"):
-        users /= np.linalg.norm(users, axis=1, keepdims=True)
-        items /= np.linalg.norm(items, axis=1, keepdims=True)
-    fast, slow = run_both(
-        kernel, matrix, users, items, sampler=sampler, learning_rate=0.01,
-        decay=(0.03, 0.01, 0.02), shares_candidates=True, sweeps=sweeps, **options,
-    )  # fmt: skip
-    assert_agree(fast, slow)
-    apart, _ = run_both(
-        kernel, matrix, users, items, sampler=sampler, learning_rate=0.01,
-        decay=(0.03, 0.01, 0.02), sweeps=sweeps, **options,
-    )  # fmt: skip
-    assert np.abs(fast[0] - apart[0]).max() > 1e-4
-
-
 @pytest.mark.parametrize(
     "options",
     [{"loss": "logistic"}, {"loss": "softmax", "candidates": 4, "margin": 0.0},
-     {"loss": "softmax", "candidates": 4, "margin": 0.0, "shares_candidates": True},
      {"loss": "logistic", "in_turn": True}],
     ids=lambda o: "-".join(str(v) for v in o.values()),
 )  # fmt: skip
@@ -746,7 +713,6 @@ def test_images_of_many_pairs_take_smaller_steps(kernel, options):
 LISTS = [
     {"loss": "softmax", "candidates": 4, "margin": 0.0},
     {"loss": "softmax", "candidates": 4, "margin": 0.1, "temperature": 0.3},
-    {"loss": "softmax", "candidates": 4, "margin": 0.0, "shares_candidates": True},
     {"loss": "sgns", "candidates": 3},
     {"loss": "logistic", "candidates": 6, "selection": "group", "group_size": 3},
     {"loss": "hinge", "candidates": 6, "selection": "group", "group_size": 3, "margin": 0.5},

@@ -11,7 +11,7 @@ from vseens_rec.engine.group_size import adaptive_group_size
 LOSSES = ["hinge", "logistic", "warp", "softmax", "sgns"]
 
 
-@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 4), (3, 4), (5, 1)])
+@pytest.mark.parametrize("m", [1, 4])
 @pytest.mark.parametrize(
     ("loss", "options"),
     [
@@ -24,48 +24,42 @@ LOSSES = ["hinge", "logistic", "warp", "softmax", "sgns"]
         ("sgns", {}),
     ],
 )
-def test_slopes_are_the_derivatives(kernel, loss, options, n, m):
+def test_slopes_are_the_derivatives(kernel, loss, options, m):
     options = dict(options)
     corrected = options.pop("corrected", False)
     rng = np.random.default_rng(m)
     for _ in range(30):
-        scores = rng.normal(size=n + m)
+        scores = rng.normal(size=1 + m)
         if corrected:
             options["correction"] = rng.normal(size=m)
-        if loss == "warp" and n == m == 1:
+        if loss == "warp" and m == 1:
             options["weight"] = 2.5
 
         def value(scores, options=options):
-            return kernel.loss_and_slopes(loss, scores[:n], scores[n:], **options)[0]
+            return kernel.loss_and_slopes(loss, scores[0], scores[1:], **options)[0]
 
-        _, positive_slopes, slopes = kernel.loss_and_slopes(loss, scores[:n], scores[n:], **options)
+        _, slope, slopes = kernel.loss_and_slopes(loss, scores[0], scores[1:], **options)
         derivatives = [
-            (value(scores + shift) - value(scores - shift)) / 2e-6 for shift in 1e-6 * np.eye(n + m)
+            (value(scores + shift) - value(scores - shift)) / 2e-6 for shift in 1e-6 * np.eye(1 + m)
         ]
-        np.testing.assert_allclose(
-            np.concatenate([-positive_slopes, slopes]), derivatives, rtol=1e-4, atol=1e-7
-        )
+        np.testing.assert_allclose([-slope, *slopes], derivatives, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("m", [1, 3])
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("score", [-1e30, -800.0, -40.0, 40.0, 800.0, 1e30])
 def test_losses_of_extreme_scores_are_finite(kernel, loss, score, m):
-    for positives in ([score], [score, 0.0], [0.0, -score]):
-        value, positive_slopes, slopes = kernel.loss_and_slopes(
-            loss, np.array(positives), np.linspace(0, -score, m)
-        )
-        assert np.isfinite([value, *positive_slopes, *slopes]).all()
-        assert value >= 0
-        assert (positive_slopes >= 0).all()
-        assert (slopes >= 0).all()
+    for positive in (score, 0.0):
+        value, slope, slopes = kernel.loss_and_slopes(loss, positive, np.linspace(0, -score, m))
+        assert np.isfinite([value, slope, *slopes]).all()
+        assert min(value, slope, *slopes) >= 0
 
 
 @pytest.mark.parametrize("m", [1, 3])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_scores_that_are_no_numbers_are_not_hidden(kernel, loss, m):
-    for positives, negatives in (([np.nan], np.zeros(m)), ([0.0], np.full(m, np.nan))):
-        value, *_ = kernel.loss_and_slopes(loss, np.array(positives), negatives)
+    for positive, negatives in ((np.nan, np.zeros(m)), (0.0, np.full(m, np.nan))):
+        value, *_ = kernel.loss_and_slopes(loss, positive, negatives)
         assert np.isnan(value)
 
 
@@ -75,7 +69,7 @@ def test_exponentials_are_exact_to_the_last_digits(kernel, m):
     rng = np.random.default_rng(m)
     for scale in (1e-9, 1.0, 30.0, 700.0):
         negatives = rng.normal(size=m) * scale
-        value, _, slopes = kernel.loss_and_slopes("softmax", np.zeros(1), negatives, margin=0.0)
+        value, _, slopes = kernel.loss_and_slopes("softmax", 0.0, negatives, margin=0.0)
         expected = scipy.special.softmax(np.concatenate([[0.0], negatives]))
         np.testing.assert_allclose(slopes, expected[1:], rtol=1e-13, atol=1e-300)
         assert value == pytest.approx(
@@ -92,7 +86,7 @@ def test_the_correction_estimates_the_full_softmax(kernel):
     for _ in range(4000):
         drawn = rng.choice(50, size=m, p=law)
         value = kernel.loss_and_slopes(
-            "softmax", np.array([0.3]), scores[drawn], margin=0.0,
+            "softmax", 0.3, scores[drawn], margin=0.0,
             correction=-np.log(m * law[drawn]),
         )[0]  # fmt: skip
         # exp(loss) = 1 + sum / exp(s_p)

@@ -105,7 +105,6 @@ class Training:
         selection: str,
         candidates: int = 1,
         max_trials: int = 1,
-        shares_candidates: bool = False,
         damped: bool = False,
         in_turn: bool = False,
         cosine: bool = False,
@@ -203,14 +202,14 @@ def alias_table(weights: NDArray[np.float64]) -> NDArray[np.uint32]: ...
 def random_numbers(seed: int, epoch: int, row: int, n: int) -> NDArray[np.uint64]: ...
 def loss_and_slopes(
     loss: str,
-    positives: NDArray[np.float64],
+    positive: float,
     negatives: NDArray[np.float64],
     margin: float = 1.0,
     temperature: float = 1.0,
     weight: float = 1.0,
     correction: NDArray[np.float64] | None = None,
-) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]: ...
-def pairs_drawn_together(candidates: int, shares_candidates: bool = False) -> int: ...
+) -> tuple[float, float, NDArray[np.float64]]: ...
+def pairs_drawn_together(candidates: int) -> int: ...
 def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...
 def scan(
     query: NDArray[np.float32],

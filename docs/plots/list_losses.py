@@ -17,7 +17,7 @@ LOSSES = {
 
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 for label, (name, options, colour, style) in LOSSES.items():
-    slopes = kernel.loss_and_slopes(name, np.array([POSITIVE]), NEGATIVES, **options)[2]
+    slopes = kernel.loss_and_slopes(name, POSITIVE, NEGATIVES, **options)[2]
     slopes[slopes == 0] = np.nan
     axes.plot(NEGATIVES, slopes, style, color=colour, label=label, markersize=4)
 axes.axvline(POSITIVE, color="grey", linewidth=0.8)

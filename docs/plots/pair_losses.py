@@ -14,7 +14,7 @@ differences = np.linspace(-3, 4, 701)
 def loss_and_slope(name, weight=1.0):
     """Return both at every difference of the two scores."""
     values = [
-        kernel.loss_and_slopes(name, np.array([difference]), np.zeros(1), weight=weight)
+        kernel.loss_and_slopes(name, difference, np.zeros(1), weight=weight)
         for difference in differences
     ]
     return np.array([(loss, slopes[0]) for loss, slopes, _ in values]).T
