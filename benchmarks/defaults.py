@@ -19,6 +19,7 @@ from implicit.recommender_base import ModelFitError
 from scipy.sparse import load_npz
 
 from vseens_rec import SampledSoftmax, VSEens
+from vseens_rec.choices import Adaptive
 from vseens_rec.datasets import load_emoji
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -37,8 +38,8 @@ CHANGES = {
     "learning_rate_schedule": ["constant"],
     "damped_steps": [False],
     "regularization": [0.01, 0.02, 0.04, 0.08],
-    "rank_scale": [0.1, 0.2, 0.5, 1.0],
-    "refresh_interval": [1.0, 4.0, 16.0],
+    "sampler__rank_scale": [0.1, 0.2, 0.5, 1.0],
+    "sampler__refresh_interval": [1.0, 4.0, 16.0],
     "factors": [64, 128, 256, 512],
     "iterations": [6, 12, 25, 50, 100],
     "fold_in_users": [False],
@@ -50,7 +51,7 @@ ESTIMATORS = {"VSEens": VSEens, "SampledSoftmax": SampledSoftmax}
 def changes_for(estimator, n_labels):
     """Name and parameters of every model."""
     yield f"{estimator.__name__}()", {}
-    defaults = estimator().get_params()
+    defaults = estimator(sampler=Adaptive()).get_params()
     for name, values in CHANGES.items():
         for value in values:
             if name in defaults and value != defaults[name]:
@@ -61,7 +62,7 @@ def changes_for(estimator, n_labels):
         yield f"candidates={candidates} -> {value}", {"candidates": value}
     yield "sampler=uniform", {"sampler": "uniform"}
     yield "uniform, candidates x 2", {"sampler": "uniform", "candidates": 2 * candidates}
-    yield "one candidate, rank_scale=.1", {"candidates": 1, "rank_scale": 0.1}
+    yield "one candidate, rank_scale=.1", {"candidates": 1, "sampler__rank_scale": 0.1}
 
 
 def starts():
@@ -99,7 +100,7 @@ def main():
             found, seconds = [], []
             for seed in range(options.seeds):
                 started = time.perf_counter()
-                model = estimator(random_state=seed, **parameters)
+                model = estimator(sampler=Adaptive(), random_state=seed).set_params(**parameters)
                 try:
                     model.fit(inner, show_progress=False)
                     exploded = False

@@ -28,8 +28,9 @@ from scipy.sparse import csr_matrix, load_npz
 import vseens_rec
 from vseens_rec import Popularity, VSEens
 from vseens_rec.datasets import load_emoji
+from vseens_rec.engine.holdouts import split_rows
 from vseens_rec.metrics import ranking_metrics
-from vseens_rec.model_selection import leave_one_out_split, split_rows
+from vseens_rec.model_selection import leave_one_out_split
 
 IMAGES = {
     "emoji": None,

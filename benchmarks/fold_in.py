@@ -21,6 +21,7 @@ import numpy as np
 from scipy.sparse import load_npz
 
 from vseens_rec import WARP, VSEens
+from vseens_rec.choices import Adaptive, Hinge, Penalty, Softmax, Violator
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 
@@ -30,22 +31,25 @@ FILES = {
     "coco80": "coco80/official_train2014.npz",
 }
 
-HINGE = {"loss": "hinge", "learning_rate": 0.02, "regularization": 0.01}
 MANY = {"learning_rate": 0.05, "regularization": 0.01}
 METHODS = {
     "VSEens()": VSEens(),
-    "one candidate": VSEens(candidates=1, rank_scale=0.1),
+    "one candidate": VSEens(sampler=Adaptive(rank_scale=0.1), candidates=1),
     "uniform": VSEens(sampler="uniform"),
-    "hinge": VSEens(**HINGE),
-    "hinge, margin 3": VSEens(**HINGE, margin=3.0, regularize="violating"),
+    "hinge": VSEens(loss="hinge", learning_rate=0.02, regularization=0.01),
+    "hinge, margin 3": VSEens(
+        loss=Hinge(margin=3.0), learning_rate=0.02,
+        regularization=Penalty(0.01, 0.01, 0.01, violating_only=True),
+    ),
     "warp": WARP(
-        learning_rate=0.01, regularization=1.0, max_trials=10, iterations=20, damped_steps=False
+        learning_rate=0.01, regularization=1.0, selection=Violator(max_trials=10), iterations=20,
+        damped_steps=False,
     ),
     "softmax of 16": VSEens(**MANY, sampler="uniform", loss="softmax", candidates=16),
     "skip-gram of 4": VSEens(**MANY, loss="sgns", candidates=4),
-    "softmax of 64 cosines, shared": VSEens(
-        learning_rate=0.03, regularization=0, loss="softmax", candidates=64,
-        share_candidates=True, temperature=0.2, cosine=True, use_bias=False,
+    "softmax of 64 cosines": VSEens(
+        learning_rate=0.03, regularization=0, loss=Softmax(temperature=0.2), candidates=64,
+        cosine=True, use_bias=False,
     ),
 }  # fmt: skip
 

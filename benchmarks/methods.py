@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 from implicit.recommender_base import ModelFitError
 from scipy.sparse import load_npz
+from sklearn.base import clone
 
 from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, Popularity, VSEens
+from vseens_rec.choices import Hinge, Penalty, Violator, Warp
 from vseens_rec.datasets import load_emoji
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -26,29 +28,30 @@ FILES = {"mirflickr25k": "mirflickr25k/tags_all.npz", "harrison": "harrison/all.
 EVERY = {
     "learning_rate": [0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
     "regularization": [0.0, 0.003, 0.01, 0.03, 0.06],
-    "init_scale": [0.01, 0.03, 0.1, 0.3],
+    "init__scale": [0.01, 0.03, 0.1, 0.3],
     "iterations": [20, 50, 100],
     "use_bias": [False, True],
 }
-MARGIN = {"margin": [0.3, 1.0, 3.0]}
-RANKS = {"rank_scale": [0.005, 0.02, 0.05, 0.1, 0.3]}
+MARGIN = {"loss__margin": [0.3, 1.0, 3.0]}
+RANKS = {"sampler__rank_scale": [0.005, 0.02, 0.05, 0.1, 0.3]}
+HINGE = {"violating_only": [False, True], **MARGIN, **RANKS}
 METHODS = {
-    "VSE-ens (hinge)": (VSEens.paper, {"regularize": ["all", "violating"], **MARGIN, **RANKS}),
-    "NaiveRank": (NaiveRank.paper, {"regularize": ["all", "violating"], **MARGIN, **RANKS}),
+    "VSE-ens (hinge)": (VSEens.paper(loss=Hinge()), HINGE),
+    "NaiveRank": (NaiveRank.paper(loss=Hinge()), HINGE),
     # its L2 acts where a label violates, which becomes rare, and L(rank) multiplies its steps
     "WARP": (
-        WARP.paper,
+        WARP.paper(selection=Violator(), loss=Warp()),
         {
-            "max_trials": [10, 30, 100],
+            "selection__max_trials": [10, 30, 100],
             "learning_rate": [0.002, 0.005, 0.01, 0.02],
             "regularization": [0.01, 0.1, 0.3, 1.0, 3.0],
             "iterations": [10, 20, 50],
             **MARGIN,
         },
     ),
-    "Opt-AUC": (BPR.paper, {}),
-    "AoBPR": (AoBPR.paper, RANKS),
-    "DNS": (DNS.paper, {"candidates": [2, 4, 8, 16]}),
+    "Opt-AUC": (BPR.paper(), {}),
+    "AoBPR": (AoBPR.paper(), RANKS),
+    "DNS": (DNS.paper(), {"candidates": [2, 4, 8, 16]}),
 }
 
 
@@ -59,6 +62,17 @@ def settings_of(method, n_trials):
     yield {}
     for _ in range(n_trials - 1):
         yield {name: values[generator.integers(len(values))] for name, values in grid.items()}
+
+
+def make_model(method, setting, threads):
+    """Make a model of the paper's setting but for what is given."""
+    setting = dict(setting)
+    violating_only = setting.pop("violating_only", False)
+    model = clone(METHODS[method][0])
+    model.set_params(random_state=0, num_threads=threads, **setting)
+    if violating_only:
+        model.regularization = Penalty(*[model.regularization] * 3, violating_only=True)
+    return model
 
 
 def measure(model, train, held_out):
@@ -94,9 +108,7 @@ def main():
             for method in options.methods:
                 best, by_value = (-1.0, {}), {}
                 for setting in settings_of(method, options.trials):
-                    model = METHODS[method][0](
-                        random_state=0, num_threads=options.threads, **setting
-                    )
+                    model = make_model(method, setting, options.threads)
                     ndcg, recall = measure(model, inner, validation)
                     writer.writerow([data, method, "validation", ndcg, recall, setting])
                     file.flush()
@@ -106,9 +118,7 @@ def main():
                         by_value[key] = max(by_value.get(key, 0.0), ndcg)
                 print(f"{method}: best on validation {best[0]:.3f}")
                 for title, setting in (("paper's", {}), ("tuned", best[1])):
-                    model = METHODS[method][0](
-                        random_state=0, num_threads=options.threads, **setting
-                    )
+                    model = make_model(method, setting, options.threads)
                     ndcg, recall = measure(model, train, test)
                     writer.writerow([data, method, "test", ndcg, recall, setting])
                     print(f"    {title:8} NDCG@10 {ndcg:.3f} Recall@10 {recall:.3f}  {setting}")

@@ -46,6 +46,7 @@ from scipy.sparse import diags, load_npz, vstack
 from scipy.stats import qmc
 
 from vseens_rec import WARP, NaiveRank, OptAUC, VSEens
+from vseens_rec.choices import EarlyStopping
 from vseens_rec.datasets import make_annotations
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -198,11 +199,12 @@ def watch(method, setting, seed, train, options, limit):
         seed,
         options,
         iterations=options.epochs,
-        early_stopping=True,
-        validation_fraction=min(0.5, MOST_VALIDATED / several),
-        n_iter_no_change=options.patience,
-        tol=0.0,
-        scoring=WATCHED,
+        early_stopping=EarlyStopping(
+            scoring=WATCHED,
+            validation_fraction=min(0.5, MOST_VALIDATED / several),
+            n_iter_no_change=options.patience,
+            tol=0.0,
+        ),
     )
     trained = []
 

@@ -95,16 +95,19 @@ class Finished(Exception):  # noqa: N818
 
 
 def train_ours(name):
-    """Make the training of a class of this library.
+    """Make the training of a class of this library, with its sampler as an object.
 
     It fits anew for every number of iterations, as fit ends with a fold-in that counts.
     """
 
     def train(matrix, job):
         import vseens_rec
+        from vseens_rec.choices import Adaptive
 
-        arguments = {"random_state": job["seed"], "num_threads": job["threads"]}
-        fit_for_budgets(getattr(vseens_rec, name)(**job["setting"], **arguments), matrix, job)
+        model = getattr(vseens_rec, name)(
+            sampler=Adaptive(), random_state=job["seed"], num_threads=job["threads"]
+        )
+        fit_for_budgets(model.set_params(**job["setting"]), matrix, job)
 
     return train
 
@@ -243,7 +246,7 @@ OURS = {
         {
             "learning_rate": Log(0.05, 0.5),
             "regularization": Log(0.02, 0.08),
-            "rank_scale": Log(0.05, 1),
+            "sampler__rank_scale": Log(0.05, 1),
             "candidates": [1, 2, 4, 8, 16, 32],
             "fold_in_users": [True, False],
         },
@@ -255,26 +258,9 @@ OURS = {
         {
             "learning_rate": Log(0.03, 0.15),
             "regularization": Log(0.01, 0.06),
-            "rank_scale": Log(0.05, 1),
+            "sampler__rank_scale": Log(0.05, 1),
             "candidates": [2, 4, 8, 16, 32],
             "fold_in_users": [True, False],
-        },
-    ),
-    "VSEens, cosine softmax": Method(
-        train_ours("VSEens"),
-        {
-            "loss": "softmax",
-            "share_candidates": True,
-            "cosine": True,
-            "use_bias": False,
-            "regularization": 0.0,
-            "fold_in_users": False,
-        },
-        {
-            "learning_rate": Log(0.01, 0.05),
-            "temperature": Log(0.07, 0.3),
-            "candidates": [32, 64, 128, 256],
-            "user_learning_rate_multiplier": [1.0, 4.0],
         },
     ),
 }

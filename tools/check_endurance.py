@@ -23,19 +23,20 @@ from itertools import count
 import numpy as np
 from implicit.recommender_base import ModelFitError
 
-from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, SampledSoftmax, VSEens
+from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, ReleasedVSEens, SampledSoftmax, VSEens
+from vseens_rec.choices import EarlyStopping, Group
 from vseens_rec.datasets import make_annotations
 
 SHARED = {"factors": 12, "iterations": 3}
 METHODS = [
     VSEens(**SHARED),
-    VSEens(**SHARED, early_stopping=True, validation_fraction=0.3),
-    VSEens(**SHARED, loss="softmax", share_candidates=True, candidates=8),
-    VSEens(**SHARED, selection="group", group_size="auto", candidates=6, loss="softmax"),
+    VSEens(**SHARED, early_stopping=EarlyStopping(validation_fraction=0.3)),
+    VSEens(**SHARED, loss="softmax", candidates=8),
+    VSEens(**SHARED, selection=Group(size="auto"), candidates=6, loss="softmax"),
     VSEens(**SHARED, sampler="popularity", loss="sgns", selection="first", candidates=3),
     VSEens(**SHARED, positive_sampling="weighted"),
     VSEens.paper(**SHARED),
-    VSEens.paper(**SHARED, compat="released"),
+    ReleasedVSEens(**SHARED),
     WARP(**SHARED), BPR(**SHARED), AoBPR(**SHARED), DNS(**SHARED), NaiveRank(**SHARED),
     SampledSoftmax(**SHARED),
 ]  # fmt: skip
