@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from throughput import add_sizes
+from common import add_sizes
 
 from vseens_rec import VSEens
 from vseens_rec.choices import Adaptive

@@ -2,11 +2,10 @@
 
     python benchmarks/methods.py --data FOLDER [--sets mirflickr25k harrison emoji] [--trials 24]
 
-FOLDER holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz. MIRFlickr-25k
-is at press.liacs.nl/mirflickr, HARRISON at github.com/minstone/HARRISON-Dataset; emoji come with
-the package. One label of every image is held out for the test, and one more of what is left for
-validation, which alone chooses among random settings. Writes methods.csv, every fit in a row, and
-prints a table of the chosen ones and, for every parameter, the best validation figure by value.
+FOLDER has the data sets of common.py. One label of every image is held out for the test, and one
+more of what is left for validation, which alone chooses among random settings. Writes methods.csv,
+every fit in a row, and prints a table of the chosen ones and, for every parameter, the best
+validation figure by value.
 """
 
 import argparse
@@ -14,17 +13,15 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from common import add_data, load_images, split_twice
 from implicit.recommender_base import ModelFitError
-from scipy.sparse import load_npz
 from sklearn.base import clone
 
 from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, Popularity, VSEens
 from vseens_rec.choices import Hinge, Penalty, Violator, Warp
-from vseens_rec.datasets import load_emoji
 from vseens_rec.metrics import ranking_metrics
-from vseens_rec.model_selection import leave_one_out_split
 
-FILES = {"mirflickr25k": "mirflickr25k/tags_all.npz", "harrison": "harrison/all.npz"}
+SETS = ("mirflickr25k", "harrison", "emoji")
 EVERY = {
     "learning_rate": [0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
     "regularization": [0.0, 0.003, 0.01, 0.03, 0.06],
@@ -86,8 +83,7 @@ def measure(model, train, held_out):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=[*FILES, "emoji"])
+    add_data(parser, SETS)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--threads", type=int, default=0)
@@ -98,11 +94,8 @@ def main():
         writer = csv.writer(file)
         writer.writerow(["data", "method", "part", "ndcg@10", "recall@10", "setting"])
         for data in options.sets:
-            matrix = (
-                load_emoji().matrix if data == "emoji" else load_npz(options.data / FILES[data])
-            )
-            train, test = leave_one_out_split(matrix, random_state=0)
-            inner, validation = leave_one_out_split(train, random_state=1)
+            parts = split_twice(load_images(options.data, data))
+            (train, test), (inner, validation) = parts
             figures = measure(Popularity(), train, test)
             print(f"\n{data}: popularity {figures[0]:.3f} {figures[1]:.3f} (NDCG@10 Recall@10)")
             for method in options.methods:

@@ -13,6 +13,7 @@ import statistics
 import time
 import warnings
 
+from common import add_sizes
 from implicit.bpr import BayesianPersonalizedRanking
 from threadpoolctl import threadpool_limits
 
@@ -79,14 +80,6 @@ def seconds_of_fit(model, matrix):
     with threadpool_limits(1, "blas"):
         model.fit(own, show_progress=False)
     return time.perf_counter() - started
-
-
-def add_sizes(parser):
-    """Let the size of the generated data and of the factors be given."""
-    parser.add_argument("--images", type=int, default=112_247)
-    parser.add_argument("--labels", type=int, default=6_000)
-    parser.add_argument("--pairs", type=int, default=1_000_000)
-    parser.add_argument("--factors", type=int, default=100)
 
 
 def main():
