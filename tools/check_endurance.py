@@ -22,6 +22,7 @@ from itertools import count
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
+from sklearn.base import clone
 
 from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, ReleasedVSEens, SampledSoftmax, VSEens
 from vseens_rec.choices import EarlyStopping, Group
@@ -80,8 +81,8 @@ def fail_in_training(X):
 def one_round(X, seed):
     """Fit every method once, and do what people do with a fitted model."""
     for method in METHODS:
-        model = type(method)(**method.get_params())
-        model.set_params(random_state=seed).fit(X, show_progress=False)
+        model = clone(method).set_params(random_state=seed)
+        model.fit(X, show_progress=False)
         model.recommend(np.arange(150), N=5)
         model.transform(X[:20])
         file = io.BytesIO()
