@@ -3,42 +3,34 @@
     python benchmarks/defaults.py --data FOLDER [--sets mirflickr25k harrison coco80] [--seeds 1]
         [--estimator SampledSoftmax] [--starts]
 
-FOLDER holds mirflickr25k/tags_all.npz and the other files below, CSR matrices saved by
-scipy.sparse.save_npz; where the public gets most of them is in benchmarks/pareto.py. One label of
-every image is held out for a test that is not looked at here, and one of the rest is what is
-ranked. Prints NDCG@10 and the seconds of fit, for the default and for every change; with --starts
-for both starts (`init`) and several numbers of iterations.
+FOLDER has the data sets of common.py. One label of every image is held out for a test that is not
+looked at here, and one of the rest is what is ranked. Prints NDCG@10 and the seconds of fit, for
+the default and for every change; with --starts for both starts (`init`) and several numbers of
+iterations.
 """
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
+from common import add_data, load_images, split_twice
 from implicit.recommender_base import ModelFitError
-from scipy.sparse import load_npz
 
 from vseens_rec import SampledSoftmax, VSEens
-from vseens_rec.datasets import load_emoji
+from vseens_rec.choices import Adaptive
 from vseens_rec.metrics import ranking_metrics
-from vseens_rec.model_selection import leave_one_out_split
 
-FILES = {
-    "mirflickr25k": "mirflickr25k/tags_all.npz",
-    "harrison": "harrison/all.npz",
-    "coco80": "coco80/official_train2014.npz",
-    "nuswide81": "nuswide81/train.npz",
-    "corel5k": "corel5k/train.npz",
-    "corel5k_mulan374": "corel5k_mulan374/train.npz",
-}
+SETS = (
+    "mirflickr25k", "harrison", "coco80", "nuswide81", "corel5k", "corel5k_mulan374", "emoji"
+)  # fmt: skip
 CHANGES = {
     "user_learning_rate_multiplier": [1.0, 4.0, 16.0],
     "learning_rate": [0.05, 0.07, 0.1, 0.2, 0.3],
     "learning_rate_schedule": ["constant"],
     "damped_steps": [False],
     "regularization": [0.01, 0.02, 0.04, 0.08],
-    "rank_scale": [0.1, 0.2, 0.5, 1.0],
-    "refresh_interval": [1.0, 4.0, 16.0],
+    "sampler__rank_scale": [0.1, 0.2, 0.5, 1.0],
+    "sampler__refresh_interval": [1.0, 4.0, 16.0],
     "factors": [64, 128, 256, 512],
     "iterations": [6, 12, 25, 50, 100],
     "fold_in_users": [False],
@@ -50,7 +42,7 @@ ESTIMATORS = {"VSEens": VSEens, "SampledSoftmax": SampledSoftmax}
 def changes_for(estimator, n_labels):
     """Name and parameters of every model."""
     yield f"{estimator.__name__}()", {}
-    defaults = estimator().get_params()
+    defaults = estimator(sampler=Adaptive()).get_params()
     for name, values in CHANGES.items():
         for value in values:
             if name in defaults and value != defaults[name]:
@@ -61,7 +53,7 @@ def changes_for(estimator, n_labels):
         yield f"candidates={candidates} -> {value}", {"candidates": value}
     yield "sampler=uniform", {"sampler": "uniform"}
     yield "uniform, candidates x 2", {"sampler": "uniform", "candidates": 2 * candidates}
-    yield "one candidate, rank_scale=.1", {"candidates": 1, "rank_scale": 0.1}
+    yield "one candidate, rank_scale=.1", {"candidates": 1, "sampler__rank_scale": 0.1}
 
 
 def starts():
@@ -71,35 +63,23 @@ def starts():
             yield f"{init}, {iterations} iterations", {"init": init, "iterations": iterations}
 
 
-def matrix_of(folder, data):
-    """The annotations; the emoji come with the package."""
-    return load_emoji().matrix if data == "emoji" else load_npz(folder / FILES[data])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument(
-        "--sets",
-        nargs="+",
-        default=["mirflickr25k", "harrison", "coco80"],
-        choices=[*FILES, "emoji"],
-    )
+    add_data(parser, SETS, ["mirflickr25k", "harrison", "coco80"])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--estimator", default="VSEens", choices=ESTIMATORS)
     parser.add_argument("--starts", action="store_true")
     options = parser.parse_args()
     estimator = ESTIMATORS[options.estimator]
     for data in options.sets:
-        train, _ = leave_one_out_split(matrix_of(options.data, data), random_state=0)
-        inner, validation = leave_one_out_split(train, random_state=1)
+        _, (inner, validation) = split_twice(load_images(options.data, data))
         print(data)
         models = starts() if options.starts else changes_for(estimator, inner.shape[1])
         for name, parameters in models:
             found, seconds = [], []
             for seed in range(options.seeds):
                 started = time.perf_counter()
-                model = estimator(random_state=seed, **parameters)
+                model = estimator(sampler=Adaptive(), random_state=seed).set_params(**parameters)
                 try:
                     model.fit(inner, show_progress=False)
                     exploded = False

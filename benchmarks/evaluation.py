@@ -2,10 +2,9 @@
 
     python benchmarks/evaluation.py --data FOLDER [--repeats 5] [--threads 1 2]
 
-FOLDER holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz: HARRISON
-(github.com/minstone/HARRISON-Dataset) and Gowalla (the split of LightGCN). Both compute precision
-or recall, NDCG@10, MAP and AUC; ours over all ranks and with ties, implicit's over the first 10.
-They take turns and the medians are compared.
+FOLDER has the data sets of common.py, of which HARRISON and Gowalla are used. Both compute
+precision or recall, NDCG@10, MAP and AUC; ours over all ranks and with ties, implicit's over the
+first 10. They take turns and the medians are compared.
 """
 
 import argparse
@@ -14,10 +13,9 @@ import time
 import warnings
 from pathlib import Path
 
-import numpy as np
+from common import load_split, load_whole
 from implicit.als import AlternatingLeastSquares
 from implicit.evaluation import ranking_metrics_at_k
-from scipy.sparse import load_npz
 from threadpoolctl import threadpool_limits
 
 from vseens_rec.metrics import ranking_metrics
@@ -28,10 +26,8 @@ METRICS = ["precision@10", "recall@10", "ndcg@10", "map", "auc"]
 
 def load_sets(folder):
     """Yield name, training part and held-out part."""
-    matrix = load_npz(folder / "harrison/all.npz").astype(np.float32)
-    yield "harrison", *leave_one_out_split(matrix, random_state=0)
-    parts = (load_npz(folder / f"gowalla/{part}.npz") for part in ("train", "test"))
-    yield "gowalla", *(part.astype(np.float32).tocsr() for part in parts)
+    yield "harrison", *leave_one_out_split(load_whole(folder, "harrison"), random_state=0)
+    yield "gowalla", *load_split(folder, "gowalla")
 
 
 def seconds_of(call):

@@ -3,12 +3,8 @@
     python benchmarks/every_set.py --data FOLDER [FOLDER ...] --out every_set.csv
         [--sets ml1m delicious] [--methods "VSEens()" EASE] [--seeds 1] [--threads 1]
 
-A folder holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz; those that
-are missing are left out. Where the public gets most of them is in benchmarks/pareto.py; the films
-of ml1m are MovieLens-1M in the split of github.com/xue-pai/UltraGCN, delicious is in
-github.com/tsoumakas/mulan, mtg_jamendo in github.com/MTG/mtg-jamendo-dataset.
-Of images one label is held out, and NDCG@10 is measured; sets of users bring their split, and
-NDCG@20 is measured.
+A folder has data sets of common.py; those that are missing are left out. Of images one label is
+held out, and NDCG@10 is measured; sets of users bring their split, and NDCG@20 is measured.
 
 The penalty of EASE (twelve values) and the setting of irspack's iALS (twelve random ones of 64, 128
 and 256 factors, its loss weights and its penalty) are chosen on labels that are held out of the
@@ -23,27 +19,16 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix, load_npz
+from common import FILES, USERS, load_images, load_split
+from scipy.sparse import csr_matrix
 
 import vseens_rec
 from vseens_rec import Popularity, VSEens
-from vseens_rec.datasets import load_emoji
+from vseens_rec.engine.holdouts import split_rows
 from vseens_rec.metrics import ranking_metrics
-from vseens_rec.model_selection import leave_one_out_split, split_rows
+from vseens_rec.model_selection import leave_one_out_split
 
-IMAGES = {
-    "emoji": None,
-    "corel5k": "corel5k/train.npz",
-    "corel5k_mulan374": "corel5k_mulan374/train.npz",
-    "coco_captions": "coco_captions/categories.npz",
-    "delicious": "delicious/all.npz",
-    "mirflickr25k": "mirflickr25k/tags_all.npz",
-    "mtg_jamendo": "mtg_jamendo/all.npz",
-    "nuswide81": "nuswide81/train.npz",
-    "coco80": "coco80/official_train2014.npz",
-    "harrison": "harrison/all.npz",
-}
-USERS = ("ml1m", "gowalla", "amazoncds_m1", "electronics", "citeulike_a", "amazonbook")
+IMAGES = ("emoji", *FILES)
 PRESETS = ("SampledSoftmax", "BPR", "AoBPR", "WARP", "DNS", "NaiveRank")
 METHODS = (
     "popularity", "VSEens()", *(f"{name}()" for name in PRESETS), "VSEens.paper()", "EASE",
@@ -56,15 +41,12 @@ SETTINGS_OF_IALS = 12
 
 def load(name, folders, seed):
     """Return train, test and the measure; None if the set is not there."""
-    if name == "emoji":
-        return *leave_one_out_split(load_emoji().matrix, random_state=seed), "ndcg@10"
     for folder in folders:
-        if name in IMAGES and (folder / IMAGES[name]).exists():
-            matrix = load_npz(folder / IMAGES[name])
-            return *leave_one_out_split(matrix, random_state=seed), "ndcg@10"
+        if name in IMAGES and (name == "emoji" or (folder / FILES[name][0]).exists()):
+            split = leave_one_out_split(load_images(folder, name), random_state=seed)
+            return *split, "ndcg@10"
         if name in USERS and (folder / name / "train.npz").exists():
-            train, test = (load_npz(folder / name / f"{part}.npz") for part in ("train", "test"))
-            return train.tocsr(), test.tocsr(), "ndcg@20"
+            return *load_split(folder, name), "ndcg@20"
     return None
 
 

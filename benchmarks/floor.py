@@ -21,9 +21,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from throughput import add_sizes
+from common import add_sizes
 
 from vseens_rec import VSEens
+from vseens_rec.choices import Adaptive
 from vseens_rec.datasets import make_annotations
 
 SOURCE = r"""
@@ -163,7 +164,7 @@ def seconds_of_epochs(matrix, factors, threads, repeats, **parameters):
     """Time epochs of a fit."""
     model = VSEens(
         factors=factors, iterations=repeats + 1, num_threads=threads, random_state=0,
-        selection="first", rank_scale=0.1, use_bias=False, learning_rate=0.01,
+        selection="first", use_bias=False, learning_rate=0.01,
         fold_in_users=False, **parameters,
     )  # fmt: skip
     return model.fit(matrix, show_progress=False).history_["seconds"][1:]
@@ -177,8 +178,8 @@ def main():
     options = parser.parse_args()
     matrix = make_annotations(options.images, options.labels, options.pairs, random_state=0)
     contestants = {
-        f"{sampler}, {loss}": {"sampler": sampler, "loss": loss}
-        for sampler in ("uniform", "adaptive")
+        f"{name}, {loss}": {"sampler": sampler, "loss": loss}
+        for name, sampler in (("uniform", "uniform"), ("adaptive", Adaptive(rank_scale=0.1)))
         for loss in ("hinge", "logistic")
     }
     print(f"nanoseconds a pair, median of {options.repeats} epochs, and share of the floor reached")

@@ -3,49 +3,45 @@
     python benchmarks/fold_in.py --data FOLDER [--sets mirflickr25k harrison coco80] [--seeds 3]
     python benchmarks/fold_in.py --data FOLDER --methods
 
-FOLDER holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz. MIRFlickr-25k
-is at press.liacs.nl/mirflickr, HARRISON at github.com/minstone/HARRISON-Dataset, COCO at
-cocodataset.org. One label of every image is held out. Images: NDCG@10 of the factors that the
-training leaves, of those folded in with the labels' factors of the same model, after few and many
-iterations, and of images that were not trained on. Labels: NDCG@10 when a tenth of the labels is
-folded in, and when it is missing. Rates are of one thread and of all. With --methods: NDCG@10 of
-learned and of folded-in factors for losses and selections of all kinds.
+FOLDER has the data sets of common.py. One label of every image is held out. Images: NDCG@10 of the
+factors that the training leaves, of those folded in with the labels' factors of the same model,
+after few and many iterations, and of images that were not trained on. Labels: NDCG@10 when a tenth
+of the labels is folded in, and when it is missing. Rates are of one thread and of all. With
+--methods: NDCG@10 of learned and of folded-in factors for losses and selections of all kinds.
 """
 
 import argparse
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
-from scipy.sparse import load_npz
+from common import add_data, load_images
 
 from vseens_rec import WARP, VSEens
+from vseens_rec.choices import Adaptive, Hinge, Penalty, Softmax, Violator
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 
-FILES = {
-    "mirflickr25k": "mirflickr25k/tags_all.npz",
-    "harrison": "harrison/all.npz",
-    "coco80": "coco80/official_train2014.npz",
-}
-
-HINGE = {"loss": "hinge", "learning_rate": 0.02, "regularization": 0.01}
+SETS = ("mirflickr25k", "harrison", "coco80")
 MANY = {"learning_rate": 0.05, "regularization": 0.01}
 METHODS = {
     "VSEens()": VSEens(),
-    "one candidate": VSEens(candidates=1, rank_scale=0.1),
+    "one candidate": VSEens(sampler=Adaptive(rank_scale=0.1), candidates=1),
     "uniform": VSEens(sampler="uniform"),
-    "hinge": VSEens(**HINGE),
-    "hinge, margin 3": VSEens(**HINGE, margin=3.0, regularize="violating"),
+    "hinge": VSEens(loss="hinge", learning_rate=0.02, regularization=0.01),
+    "hinge, margin 3": VSEens(
+        loss=Hinge(margin=3.0), learning_rate=0.02,
+        regularization=Penalty(0.01, 0.01, 0.01, violating_only=True),
+    ),
     "warp": WARP(
-        learning_rate=0.01, regularization=1.0, max_trials=10, iterations=20, damped_steps=False
+        learning_rate=0.01, regularization=1.0, selection=Violator(max_trials=10), iterations=20,
+        damped_steps=False,
     ),
     "softmax of 16": VSEens(**MANY, sampler="uniform", loss="softmax", candidates=16),
     "skip-gram of 4": VSEens(**MANY, loss="sgns", candidates=4),
-    "softmax of 64 cosines, shared": VSEens(
-        learning_rate=0.03, regularization=0, loss="softmax", candidates=64,
-        share_candidates=True, temperature=0.2, cosine=True, use_bias=False,
+    "softmax of 64 cosines": VSEens(
+        learning_rate=0.03, regularization=0, loss=Softmax(temperature=0.2), candidates=64,
+        cosine=True, use_bias=False,
     ),
 }  # fmt: skip
 
@@ -113,13 +109,12 @@ def rates(train, repeats):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=list(FILES), choices=FILES)
+    add_data(parser, SETS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", action="store_true", help="other losses and selections")
     options = parser.parse_args()
     for name in options.sets:
-        matrix = load_npz(options.data / FILES[name])
+        matrix = load_images(options.data, name)
         if options.methods:
             print(f"{name}, NDCG@10")
             compare_methods(*leave_one_out_split(matrix, random_state=0))

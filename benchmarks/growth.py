@@ -23,6 +23,7 @@ import time
 import numpy as np
 
 from vseens_rec import AdaptiveSampler, VSEens
+from vseens_rec.choices import Adaptive
 from vseens_rec.datasets import make_annotations
 
 SETTING = {"selection": "first", "fold_in_users": False, "random_state": 0}
@@ -64,7 +65,7 @@ def fit(job):
         iterations=job["epochs"],
         num_threads=job["threads"],
         init=job["init"],
-        rank_scale=job["rank_scale"],
+        sampler=Adaptive(job["rank_scale"]),
         **SETTING,
     )
     started = time.perf_counter()

@@ -8,21 +8,17 @@ The peers are implicit 0.7.3, irspack 0.5.2 and LightFM 1.17; the last needs an 
 build, so it may live in an environment of its own, with numpy and scipy, whose interpreter is
 given. Without it LightFM is left out.
 
-The data folder holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz.
-MIRFlickr-25k is at press.liacs.nl/mirflickr, HARRISON at github.com/minstone/HARRISON-Dataset, COCO
-2014 at cocodataset.org (categories of the images), Gowalla in the split of LightGCN at
-github.com/kuandeng/LightGCN, AmazonCDs_m1 at huggingface.co/datasets/reczoo. Of the images one
-label is held out for the test, and one more of what is left for validation. Gowalla brings its
-validation part; AmazonCDs gives a fifth of every user's training pairs.
+FOLDER has the data sets of common.py. Of the images one label is held out for the test, and one
+more of what is left for validation. Gowalla brings its validation part; AmazonCDs gives a fifth of
+every user's training pairs.
 
-Every method gets the same number of random settings out of the spaces below. Each of them is
-trained on what validation leaves, for --seconds at most, and measured at growing numbers of epochs.
-For every budget of seconds, validation chooses the setting and the epochs among those that took no
-longer. They are trained anew on the whole training part with several seeds and measured on the
-test, whose labels no choice has seen: the seeds change the training, not the split. That part is
-larger, so these seconds can exceed the budget.
-Every method also runs at its defaults. Only training counts as seconds, initialisation included;
-nothing else should run at the same time.
+Every method gets the same number of random settings out of the spaces in contestants.py. Each of
+them is trained on what validation leaves, for --seconds at most, and measured at growing numbers of
+epochs. For every budget of seconds, validation chooses the setting and the epochs among those that
+took no longer. They are trained anew on the whole training part with several seeds and measured on
+the test, whose labels no choice has seen: the seeds change the training, not the split. That part
+is larger, so these seconds can exceed the budget. Every method also runs at its defaults. Only
+training counts as seconds, initialisation included; nothing else should run at the same time.
 
 Writes pareto.csv, every measured point in a row, and pareto.png, and prints a table. What is in
 pareto.csv is not run again: delete the rows of a method to measure it anew.
@@ -34,17 +30,19 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, pstdev
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import contestants
 import numpy as np
-from scipy.sparse import load_npz, save_npz, vstack
+from common import FILES, add_data, load_split, load_whole, split_twice
+from contestants import LIGHTFM, METHODS, OURS, PEERS, settings_of
+from scipy.sparse import save_npz
 
-# LightFM's environment has neither vseens_rec nor the other peers: they are imported where needed
+from vseens_rec.metrics import Factors, ranking_metrics
+from vseens_rec.model_selection import fraction_split
 
 BUDGETS = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 30, 60, 120, 240]
 COLUMNS = {
@@ -53,337 +51,35 @@ COLUMNS = {
 }  # fmt: skip
 
 
-class Recorder:
-    """Hands factors over when the job asks for them; its clock stands still meanwhile."""
-
-    def __init__(self, job, default_epochs):
-        self.path = job["factors"]
-        self.budgets = list(job.get("budgets", []))
-        self.asked = job.get("epochs", [] if self.budgets else [default_epochs])
-        self.epochs, self.seconds, self.resumed = 0, 0.0, time.perf_counter()
-
-    def save(self, epochs, seconds, users, items):
-        """Wait until the factors have been measured."""
-        np.savez(self.path, users=np.float32(users), items=np.float32(items))
-        print(json.dumps({"epochs": epochs, "seconds": seconds}), flush=True)
-        input()
-
-    def goes_on(self, epoch_seconds, factors):
-        """Count an epoch; whether another one is wanted."""
-        self.seconds += time.perf_counter() - self.resumed
-        self.epochs += 1
-        due = self.epochs in self.asked
-        while self.budgets and self.seconds + epoch_seconds > self.budgets[0]:
-            self.budgets.pop(0)
-            due = True
-        if due:
-            self.save(self.epochs, self.seconds, *factors())
-        self.resumed = time.perf_counter()
-        return bool(self.budgets) or self.epochs < max(self.asked, default=0)
-
-    def run(self, run_epoch, factors):
-        """Run epochs one by one."""
-        going = True
-        while going:
-            started = time.perf_counter()
-            run_epoch()
-            going = self.goes_on(time.perf_counter() - started, factors)
-
-
-class Finished(Exception):  # noqa: N818
-    """Ends a training from its callback."""
-
-
-def train_ours(name):
-    """Make the training of a class of this library.
-
-    It fits anew for every number of iterations, as fit ends with a fold-in that counts.
-    """
-
-    def train(matrix, job):
-        import vseens_rec
-
-        arguments = {"random_state": job["seed"], "num_threads": job["threads"]}
-        fit_for_budgets(getattr(vseens_rec, name)(**job["setting"], **arguments), matrix, job)
-
-    return train
-
-
-def fit_for_budgets(model, matrix, job):
-    """Fit with as many iterations as a job asks for, or as its budgets allow."""
-    from implicit.recommender_base import ModelFitError
-
-    recorder = Recorder(job, model.iterations)
-
-    def fit(epochs):
-        started = time.perf_counter()
-        model.set_params(iterations=epochs).fit(matrix, show_progress=False)
-        seconds = time.perf_counter() - started
-        recorder.save(epochs, seconds, model.user_factors, model.item_factors)
-        in_epochs = sum(model.history_["seconds"])
-        return seconds - in_epochs, in_epochs / epochs
-
-    try:
-        for epochs in recorder.asked:
-            fit(epochs)
-        if recorder.budgets:
-            # the first fit finds caches and memory cold, and says little about the next ones
-            fit(1)
-            rest, epoch_seconds = fit(1)
-            done = 1
-            for budget in recorder.budgets:
-                # a fit that takes a little longer than its budget is lost for it; one that takes
-                # much less has shown how many epochs there is time for
-                epochs = int((0.9 * budget - rest) / epoch_seconds)
-                while epochs > 1.1 * done:
-                    rest, epoch_seconds = fit(epochs)
-                    done = epochs
-                    epochs = int((0.9 * budget - rest) / epoch_seconds)
-    except ModelFitError:
-        return
-
-
-def train_implicit(name):
-    """Make the training of a model of implicit, which is looked at from its callback."""
-
-    def train(matrix, job):
-        from implicit.als import AlternatingLeastSquares
-        from implicit.bpr import BayesianPersonalizedRanking
-        from implicit.lmf import LogisticMatrixFactorization
-
-        classes = {
-            "als": AlternatingLeastSquares,
-            "bpr": BayesianPersonalizedRanking,
-            "lmf": LogisticMatrixFactorization,
-        }
-        arguments = {"random_state": job["seed"], "num_threads": job["threads"]}
-        recorder = Recorder(job, classes[name]().iterations)
-
-        def factors():
-            return model.user_factors, model.item_factors
-
-        def callback(_, epoch_seconds, *__):
-            if not recorder.goes_on(epoch_seconds, factors):
-                raise Finished
-
-        recorder.resumed = time.perf_counter()
-        model = classes[name](**job["setting"], **arguments, iterations=10**9)
-        try:
-            model.fit(matrix, show_progress=False, callback=callback)
-        except Finished:
-            return
-
-    return train
-
-
-def train_irspack(matrix, job):
-    """Train the iALS of irspack."""
-    from irspack import IALSRecommender
-
-    setting = renamed(job["setting"], "n_components")
-    recorder = Recorder(job, IALSRecommender(matrix).train_epochs)
-    recorder.resumed = time.perf_counter()
-    model = IALSRecommender(matrix, **setting, random_seed=job["seed"], n_threads=job["threads"])
-    model.start_learning()
-    recorder.run(model.run_epoch, lambda: (model.get_user_embedding(), model.get_item_embedding()))
-
-
-def train_lightfm(matrix, job):
-    """Train a LightFM; a column of ones takes the labels' biases."""
-    from lightfm import LightFM
-
-    recorder = Recorder(job, 1)
-    model = LightFM(**renamed(job["setting"], "no_components"), random_state=job["seed"])
-    pairs = matrix.tocoo()
-
-    def factors():
-        users, items = model.user_embeddings, model.item_embeddings
-        ones = np.ones((len(users), 1), dtype=np.float32)
-        return np.hstack([users, ones]), np.hstack([items, model.item_biases[:, None]])
-
-    try:
-        recorder.run(lambda: model.fit_partial(pairs, num_threads=job["threads"]), factors)
-    except ValueError as error:
-        if "finite" not in str(error):
-            raise
-
-
-def renamed(setting, name):
-    """The setting with another name for the number of factors."""
-    return {name if key == "factors" else key: value for key, value in setting.items()}
-
-
-class Log(NamedTuple):
-    """A range to draw from uniformly in the logarithm."""
-
-    low: float
-    high: float
-
-    def draw(self, generator):
-        """One value, with three digits."""
-        return float(f"{np.exp(generator.uniform(*np.log(self))):.3g}")
-
-
-class Method(NamedTuple):
-    """How to train, what is always set, and the space of settings; of a list one is chosen.
-
-    The number of factors joins every space but an empty one, where only the epochs are tuned.
-    """
-
-    train: Callable
-    fixed: dict[str, Any]
-    space: dict[str, Any]
-
-
-OURS = {
-    "VSEens()": Method(train_ours("VSEens"), {}, {}),
-    "VSEens tuned": Method(
-        train_ours("VSEens"),
-        {},
-        {
-            "learning_rate": Log(0.05, 0.5),
-            "regularization": Log(0.02, 0.08),
-            "rank_scale": Log(0.05, 1),
-            "candidates": [1, 2, 4, 8, 16, 32],
-            "fold_in_users": [True, False],
-        },
-    ),
-    "SampledSoftmax()": Method(train_ours("SampledSoftmax"), {}, {}),
-    "SampledSoftmax tuned": Method(
-        train_ours("SampledSoftmax"),
-        {},
-        {
-            "learning_rate": Log(0.03, 0.15),
-            "regularization": Log(0.01, 0.06),
-            "rank_scale": Log(0.05, 1),
-            "candidates": [2, 4, 8, 16, 32],
-            "fold_in_users": [True, False],
-        },
-    ),
-    "VSEens, cosine softmax": Method(
-        train_ours("VSEens"),
-        {
-            "loss": "softmax",
-            "share_candidates": True,
-            "cosine": True,
-            "use_bias": False,
-            "regularization": 0.0,
-            "fold_in_users": False,
-        },
-        {
-            "learning_rate": Log(0.01, 0.05),
-            "temperature": Log(0.07, 0.3),
-            "candidates": [32, 64, 128, 256],
-            "user_learning_rate_multiplier": [1.0, 4.0],
-        },
-    ),
-}
-LIGHTFM_SPACE = {
-    "learning_rate": Log(0.01, 0.1),
-    "item_alpha": Log(1e-7, 1e-4),
-    "user_alpha": Log(1e-7, 1e-4),
-}
-LIGHTFM = {
-    "LightFM WARP": Method(
-        train_lightfm, {"loss": "warp"}, {**LIGHTFM_SPACE, "max_sampled": [10, 20, 50, 100]}
-    ),
-    "LightFM BPR": Method(train_lightfm, {"loss": "bpr"}, LIGHTFM_SPACE),
-}
-PEERS = {
-    "implicit ALS": Method(
-        train_implicit("als"), {}, {"alpha": Log(1, 60), "regularization": Log(0.01, 10)}
-    ),
-    "implicit BPR": Method(
-        train_implicit("bpr"),
-        {},
-        {"learning_rate": Log(0.005, 0.1), "regularization": Log(0.001, 0.1)},
-    ),
-    "implicit LMF": Method(
-        train_implicit("lmf"),
-        {},
-        {
-            "learning_rate": Log(0.1, 2),
-            "regularization": Log(0.1, 5),
-            "neg_prop": [10, 20, 30, 45, 60],
-        },
-    ),
-    "irspack iALS": Method(train_irspack, {}, {"alpha0": Log(0.003, 1), "reg": Log(1e-4, 3e-2)}),
-    **LIGHTFM,
-}
-METHODS = OURS | PEERS
-
-
 class DataSet(NamedTuple):
-    """Files, the length of the lists that are measured, and the numbers of factors to choose from.
+    """The length of the lists that are measured, and the numbers of factors to choose from."""
 
-    Files of one part are stacked, and a single part is split by holding out labels.
-    """
-
-    files: dict[str, list[str]]
     length: int
     factors: list[int]
 
 
-IMAGES = (10, [64, 128, 256])
-USERS = (20, [64])
+IMAGES = DataSet(10, [64, 128, 256])
+USERS = DataSet(20, [64])
 SETS = {
-    "mirflickr25k": DataSet({"all": ["tags_all"]}, *IMAGES),
-    "harrison": DataSet({"all": ["all"]}, *IMAGES),
-    "coco80": DataSet({"all": ["official_train2014", "official_val2014"]}, *IMAGES),
-    "gowalla": DataSet(
-        {
-            "train": ["train"],
-            "test": ["test"],
-            "inner": ["train_minus_valid"],
-            "validation": ["valid"],
-        },
-        *USERS,
-    ),
-    "amazoncds_m1": DataSet({"train": ["train"], "test": ["test"]}, *USERS),
+    "mirflickr25k": IMAGES,
+    "harrison": IMAGES,
+    "coco80": IMAGES,
+    "gowalla": USERS,
+    "amazoncds_m1": USERS,
 }
-
-
-def work():
-    """Do the one job that is read."""
-    job = json.loads(input())
-    METHODS[job["method"]].train(load_npz(job["matrix"]), job)
 
 
 def parts_of(folder, data):
     """The training and the held-out part, for the choice and for the test."""
-    from vseens_rec.model_selection import fraction_split, leave_one_out_split
-
-    parts = {
-        part: vstack([load_npz(folder / data / f"{name}.npz") for name in names], "csr", np.float32)
-        for part, names in SETS[data].files.items()
-    }
-    if "all" in parts:
-        train, test = leave_one_out_split(parts["all"], random_state=0)
-        inner, validation = leave_one_out_split(train, random_state=1)
+    if data in FILES:
+        test, validation = split_twice(load_whole(folder, data))
     else:
-        train, test = parts["train"], parts["test"]
-        if "inner" in parts:
-            inner, validation = parts["inner"], parts["validation"]
+        test = load_split(folder, data)
+        if data == "gowalla":
+            validation = load_split(folder, data, ("train_minus_valid", "valid"))
         else:
-            inner, validation = fraction_split(train, 0.2, random_state=1)
-    return {"validation": (inner, validation), "test": (train, test)}
-
-
-def settings_of(method, factors, n_settings):
-    """Random settings of a method, the same at every call."""
-    if not method.space:
-        return [method.fixed]
-    generator = np.random.default_rng(0)
-    return [
-        {
-            name: values.draw(generator)
-            if isinstance(values, Log)
-            else values[generator.integers(len(values))]
-            for name, values in ({"factors": factors} | method.space).items()
-        }
-        | method.fixed
-        for _ in range(n_settings)
-    ]
+            validation = fraction_split(test[0], 0.2, random_state=1)
+    return {"validation": validation, "test": test}
 
 
 class Results:
@@ -424,8 +120,6 @@ class Bench:
 
     def measure(self, part):
         """NDCG and recall of the factors that a process has saved."""
-        from vseens_rec.metrics import Factors, ranking_metrics
-
         length = SETS[self.data].length
         with np.load(self.folder / "factors.npz") as saved:
             factors = Factors(saved["users"], saved["items"])
@@ -448,7 +142,7 @@ class Bench:
         with (
             open(self.folder / "errors.txt", "w+") as errors,
             subprocess.Popen(
-                [python, __file__, "--worker"],
+                [python, contestants.__file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -673,9 +367,8 @@ def draw_panel(axis, methods):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    add_data(parser, SETS)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--settings", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=30)
@@ -702,7 +395,4 @@ def main():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--worker"]:
-        work()
-    else:
-        main()
+    main()

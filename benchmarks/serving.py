@@ -16,10 +16,10 @@ import warnings
 from functools import partial
 
 import numpy as np
+from common import add_sizes
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
-from throughput import add_sizes
 
 import vseens_rec
 from vseens_rec import VSEens

@@ -13,44 +13,46 @@ import statistics
 import time
 import warnings
 
+from common import add_sizes
 from implicit.bpr import BayesianPersonalizedRanking
 from threadpoolctl import threadpool_limits
 
 import vseens_rec
 from vseens_rec import VSEens
+from vseens_rec.choices import Adaptive, Group, Violator
 from vseens_rec.datasets import make_annotations
 
+# how hard negatives are with one candidate and with many does not change the work
+ADAPTIVE = Adaptive(rank_scale=0.1)
+SAMPLERS = {"adaptive": ADAPTIVE, "uniform": "uniform"}
 FIRST = {"selection": "first"}
 SELECTIONS = {
     "hardest of 8": {"selection": "hardest", "candidates": 8},
-    "4 of 8": {"selection": "group", "candidates": 8, "group_size": 4},
-    "violator": {"selection": "violator", "max_trials": 100},
+    "4 of 8": {"selection": Group(size=4), "candidates": 8},
+    "violator": {"selection": Violator(max_trials=100)},
 }
 
 
 def contestants(grid):
     """Name and parameters of everything that is timed; the first is the yardstick."""
     yield "implicit BPR", None
-    for sampler in ("adaptive", "uniform"):
+    for name, sampler in SAMPLERS.items():
         for loss in ("logistic", "hinge"):
-            yield f"{sampler}, first, {loss}", {"sampler": sampler, "loss": loss} | FIRST
-    yield "adaptive, paper's refreshes", {"refresh_interval": 1.0} | FIRST
+            yield f"{name}, first, {loss}", {"sampler": sampler, "loss": loss} | FIRST
+    yield "adaptive, paper's refreshes", {"sampler": Adaptive(0.1, refresh_interval=1.0)} | FIRST
     yield "the first, images folded in", {"fold_in_users": True} | FIRST
     yield "the first, spectral start", {"init": "spectral"} | FIRST
     yield "the first, with both", {"init": "spectral", "fold_in_users": True} | FIRST
-    yield "VSEens()'s sampling", {"rank_scale": None}
+    yield "VSEens()'s sampling", {"sampler": "adaptive"}
     if not grid:
         return
     yield "popularity, first, logistic", {"sampler": "popularity"} | FIRST
-    for sampler in ("adaptive", "uniform"):
-        for name, selection in SELECTIONS.items():
-            loss = "warp" if name == "violator" else "logistic"
-            yield f"{sampler}, {name}, {loss}", {"sampler": sampler, "loss": loss} | selection
+    for name, sampler in SAMPLERS.items():
+        for kept, selection in SELECTIONS.items():
+            loss = "warp" if kept == "violator" else "logistic"
+            yield f"{name}, {kept}, {loss}", {"sampler": sampler, "loss": loss} | selection
         for loss in ("softmax", "sgns"):
-            yield (
-                f"{sampler}, 8 of 8, {loss}",
-                {"sampler": sampler, "loss": loss, "candidates": 8},
-            )
+            yield f"{name}, 8 of 8, {loss}", {"sampler": sampler, "loss": loss, "candidates": 8}
 
 
 def make_model(parameters, factors, epochs, threads):
@@ -64,7 +66,7 @@ def make_model(parameters, factors, epochs, threads):
         "learning_rate": 0.01,
         "fold_in_users": False,
         "init": "random",
-        "rank_scale": 0.1,
+        "sampler": ADAPTIVE,
         # which leaves out the trial
         "regularization": 0.04,
     }
@@ -78,14 +80,6 @@ def seconds_of_fit(model, matrix):
     with threadpool_limits(1, "blas"):
         model.fit(own, show_progress=False)
     return time.perf_counter() - started
-
-
-def add_sizes(parser):
-    """Let the size of the generated data and of the factors be given."""
-    parser.add_argument("--images", type=int, default=112_247)
-    parser.add_argument("--labels", type=int, default=6_000)
-    parser.add_argument("--pairs", type=int, default=1_000_000)
-    parser.add_argument("--factors", type=int, default=100)
 
 
 def main():

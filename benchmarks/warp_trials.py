@@ -2,31 +2,25 @@
 
     python benchmarks/warp_trials.py --data FOLDER [--sets mirflickr25k harrison]
 
-FOLDER holds one folder a data set with CSR matrices saved by scipy.sparse.save_npz. MIRFlickr-25k
-is at press.liacs.nl/mirflickr, HARRISON at github.com/minstone/HARRISON-Dataset. Writes
-warp_trials.csv and, with matplotlib, warp_trials.png.
+FOLDER has the data sets of common.py. Writes warp_trials.csv and, with matplotlib,
+warp_trials.png.
 """
 
 import argparse
 import csv
 from pathlib import Path
 
-from scipy.sparse import load_npz
+from common import add_data, load_images
 
 from vseens_rec import WARP
 from vseens_rec.model_selection import leave_one_out_split
 
-FILES = {
-    "mirflickr25k": "mirflickr25k/tags_all.npz",
-    "harrison": "harrison/all.npz",
-    "coco80": "coco80/official_train2014.npz",
-    "nuswide81": "nuswide81/train.npz",
-}
+SETS = ("mirflickr25k", "harrison", "coco80", "nuswide81")
 
 
-def trials_by_epoch(path, epochs):
+def trials_by_epoch(matrix, epochs):
     """Mean trials of a positive in every epoch, with no limit but the number of labels."""
-    train, _ = leave_one_out_split(load_npz(path), random_state=0)
+    train, _ = leave_one_out_split(matrix, random_state=0)
     model = WARP.paper(iterations=epochs, random_state=0)
     model.fit(train, show_progress=False)
     return model.history_["trials"]
@@ -53,14 +47,14 @@ def draw(curves, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=["mirflickr25k", "harrison"], choices=FILES)
+    add_data(parser, SETS, ["mirflickr25k", "harrison"])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     curves = {
-        name: trials_by_epoch(options.data / FILES[name], options.epochs) for name in options.sets
+        name: trials_by_epoch(load_images(options.data, name), options.epochs)
+        for name in options.sets
     }
     with open(options.out / "warp_trials.csv", "w", newline="") as file:
         writer = csv.writer(file)

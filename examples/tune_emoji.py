@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
 from vseens_rec import VSEens
+from vseens_rec.choices import Adaptive
 from vseens_rec.datasets import load_emoji
 from vseens_rec.metrics import ranking_metrics, ranking_scorer
 from vseens_rec.model_selection import Holdout, leave_one_out_split
@@ -32,7 +33,8 @@ SEEDS = range(3)
 # ----------
 #
 # Keywords are held out twice: for the test, and of what is left for the choice. ``Holdout`` lets
-# every setting learn from all emoji and asks it for the second part.
+# every setting learn from all emoji and asks it for the second part. The sampler is an object, so
+# that the search reaches its scale of ranks by ``sampler__rank_scale``.
 
 train, test = leave_one_out_split(load_emoji().matrix, random_state=0)
 inner, validation = leave_one_out_split(train, random_state=1)
@@ -40,8 +42,8 @@ rank_scales = [0.01, 0.03, 0.1, 0.3, 1.0]
 penalties = [0.01, 0.02, 0.04, 0.08, 0.16]
 search = GridSearchCV(
     # one thread a model, as the search fits several at a time
-    VSEens(iterations=100, num_threads=1, random_state=0),
-    {"rank_scale": rank_scales, "regularization": penalties},
+    VSEens(iterations=100, sampler=Adaptive(), num_threads=1, random_state=0),
+    {"sampler__rank_scale": rank_scales, "regularization": penalties},
     scoring=ranking_scorer(*METRICS),
     refit="ndcg@10",
     cv=Holdout(),
@@ -57,7 +59,7 @@ print(f"{chosen} with NDCG@10 {search.best_score_:.3f}")
 # better than the default on other keywords.
 
 # rows in the order of ParameterGrid: names sorted, the last changes first
-scores = search.cv_results_["mean_test_ndcg@10"].reshape(len(rank_scales), len(penalties))
+scores = search.cv_results_["mean_test_ndcg@10"].reshape(len(penalties), len(rank_scales)).T
 figure, axes = plt.subplots(figsize=(6.4, 5), layout="constrained")
 shades = axes.imshow(scores, cmap="Blues", aspect="auto")
 best = np.unravel_index(scores.argmax(), scores.shape)

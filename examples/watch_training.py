@@ -12,6 +12,7 @@ import argparse
 import matplotlib.pyplot as plt
 
 from vseens_rec import WARP
+from vseens_rec.choices import EarlyStopping, Violator
 from vseens_rec.datasets import load_emoji
 from vseens_rec.model_selection import leave_one_out_split
 
@@ -24,8 +25,14 @@ options = parser.parse_args()
 # same setting is trained with early stopping, and for all 200 epochs.
 
 train, test = leave_one_out_split(load_emoji().matrix, random_state=0)
-settings = {"learning_rate": 0.02, "regularization": 0.1, "max_trials": 50, "random_state": 0}
-model = WARP(iterations=200, early_stopping=True, n_iter_no_change=30, **settings)
+settings = {
+    "learning_rate": 0.02,
+    "regularization": 0.1,
+    "selection": Violator(max_trials=50),
+    "random_state": 0,
+}
+stopping = EarlyStopping(n_iter_no_change=30)
+model = WARP(iterations=200, early_stopping=stopping, **settings)
 model.fit(train, show_progress=False)
 whole = WARP(iterations=200, **settings).fit(train, show_progress=False)
 

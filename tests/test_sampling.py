@@ -11,9 +11,9 @@ from vseens_rec import (
     PopularitySampler,
     UniformSampler,
     VSEens,
-    sampling,
 )
 from vseens_rec._native import kernel
+from vseens_rec.engine import interactions
 from vseens_rec.engine.samplers import rank_law
 
 N_DRAWS = 1_000_000
@@ -263,8 +263,8 @@ def test_ranks_do_not_change_with_the_normalised_score(annotations):
 
 @pytest.mark.parametrize("at_once", [1, 7, 1 << 21])
 def test_labels_are_counted_in_parts(annotations, monkeypatch, at_once):
-    monkeypatch.setattr(sampling, "COUNTED_AT_ONCE", at_once)
-    counts = sampling.count_labels(annotations.indices, 130)
+    monkeypatch.setattr(interactions, "COUNTED_AT_ONCE", at_once)
+    counts = interactions.count_labels(annotations.indices, 130)
     np.testing.assert_array_equal(counts[:120], (annotations > 0).sum(axis=0).A1)
     np.testing.assert_array_equal(counts[120:], 0)
 

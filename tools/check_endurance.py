@@ -22,20 +22,22 @@ from itertools import count
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
+from sklearn.base import clone
 
-from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, SampledSoftmax, VSEens
+from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, ReleasedVSEens, SampledSoftmax, VSEens
+from vseens_rec.choices import EarlyStopping, Group
 from vseens_rec.datasets import make_annotations
 
 SHARED = {"factors": 12, "iterations": 3}
 METHODS = [
     VSEens(**SHARED),
-    VSEens(**SHARED, early_stopping=True, validation_fraction=0.3),
-    VSEens(**SHARED, loss="softmax", share_candidates=True, candidates=8),
-    VSEens(**SHARED, selection="group", group_size="auto", candidates=6, loss="softmax"),
+    VSEens(**SHARED, early_stopping=EarlyStopping(validation_fraction=0.3)),
+    VSEens(**SHARED, loss="softmax", candidates=8),
+    VSEens(**SHARED, selection=Group(size="auto"), candidates=6, loss="softmax"),
     VSEens(**SHARED, sampler="popularity", loss="sgns", selection="first", candidates=3),
     VSEens(**SHARED, positive_sampling="weighted"),
     VSEens.paper(**SHARED),
-    VSEens.paper(**SHARED, compat="released"),
+    ReleasedVSEens(**SHARED),
     WARP(**SHARED), BPR(**SHARED), AoBPR(**SHARED), DNS(**SHARED), NaiveRank(**SHARED),
     SampledSoftmax(**SHARED),
 ]  # fmt: skip
@@ -79,8 +81,8 @@ def fail_in_training(X):
 def one_round(X, seed):
     """Fit every method once, and do what people do with a fitted model."""
     for method in METHODS:
-        model = type(method)(**method.get_params())
-        model.set_params(random_state=seed).fit(X, show_progress=False)
+        model = clone(method).set_params(random_state=seed)
+        model.fit(X, show_progress=False)
         model.recommend(np.arange(150), N=5)
         model.transform(X[:20])
         file = io.BytesIO()

@@ -5,6 +5,7 @@ import numpy as np
 from emoji_models import BLACK, BLUE, emoji
 
 from vseens_rec import VSEens
+from vseens_rec.choices import Adaptive
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 
@@ -14,19 +15,23 @@ SPLITS = (1, 2)
 _, train, _ = emoji()
 
 
-def ndcg(split, **parameters):
+def ndcg(split, scale, candidates):
     """Measure on labels held out of the training part."""
     inner, validation = leave_one_out_split(train, random_state=split)
-    model = VSEens(factors=64, random_state=split, num_threads=1, **parameters)
+    model = VSEens(
+        factors=64,
+        sampler=Adaptive(scale),
+        candidates=candidates,
+        random_state=split,
+        num_threads=1,
+    )
     model.fit(inner, show_progress=False)
     return ranking_metrics(model, inner, validation, "ndcg@10")["ndcg@10"]
 
 
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 for candidates, colour, style in ((None, BLACK, "o-"), (1, BLUE, "s--")):
-    found = np.array(
-        [[ndcg(split, rank_scale=s, candidates=candidates) for split in SPLITS] for s in SCALES]
-    )
+    found = np.array([[ndcg(split, scale, candidates) for split in SPLITS] for scale in SCALES])
     label = "one candidate" if candidates else "hardest of 5, the default"
     axes.plot(SCALES, found.mean(axis=1), style, color=colour, label=label)
     axes.plot(SCALES, found, style[0], color=colour, markersize=3, alpha=0.5)
