@@ -8,37 +8,13 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
+from heap cimport Scored, replace_lowest
 from simd cimport VR_SCAN_TOGETHER, vr_scan, vr_scan_and_norms, vr_scan_is_any_above
 
 
 cdef enum:
     # rows whose lengths are computed, and divided by, while they are near
     ROWS_SCANNED = 512
-
-
-ctypedef struct Scored:
-    float score
-    int32_t id
-
-
-cdef inline bint is_lower(const Scored* one, const Scored* other) noexcept nogil:
-    return one.score < other.score or (one.score == other.score and one.id < other.id)
-
-
-# put an entry in the place of the lowest of a heap
-cdef inline void replace_lowest(
-    Scored* heap, int64_t size, int64_t place, Scored entry
-) noexcept nogil:
-    cdef int64_t child
-    while True:
-        child = 2 * place + 1
-        if child + 1 < size and is_lower(&heap[child + 1], &heap[child]):
-            child += 1
-        if child >= size or not is_lower(&heap[child], &entry):
-            break
-        heap[place] = heap[child]
-        place = child
-    heap[place] = entry
 
 
 # the highest of n scores, each divided, into a list of that length; what is `lowest` or less is

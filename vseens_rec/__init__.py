@@ -20,6 +20,7 @@ from .baselines import (
     SampledSoftmax,
 )
 from .files.checkpoints import Checkpoint
+from .item_item import EASE, EDLAE, SparseEASE
 from .named import NamedModel, NamedRanking
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
 from .vseens import VSEens
@@ -27,6 +28,8 @@ from .vseens import VSEens
 __all__ = [
     "BPR",
     "DNS",
+    "EASE",
+    "EDLAE",
     "WARP",
     "AdaptiveSampler",
     "AoBPR",
@@ -40,6 +43,7 @@ __all__ = [
     "PopularitySampler",
     "ReleasedVSEens",
     "SampledSoftmax",
+    "SparseEASE",
     "UniformSampler",
     "VSEens",
     "choices",

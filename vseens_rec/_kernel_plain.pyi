@@ -244,3 +244,51 @@ def best_of_scores(
     scores: NDArray[np.float32],
 ) -> bool: ...
 def same_rows(padded: NDArray[np.float32], rows: NDArray[np.float32]) -> bool: ...
+def gram(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    column_indptr: NDArray[np.int64],
+    column_rows: NDArray[np.int32],
+    row_weights: NDArray[np.float64],
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def pair_features(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    partner_indptr: NDArray[np.int64],
+    partners: NDArray[np.int32],
+    out_indptr: NDArray[np.int64],
+    out: NDArray[np.int32] | None,
+) -> None: ...
+def add_dense_weights(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    n_threads: int,
+) -> None: ...
+def add_sparse_weights(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    weight_indptr: NDArray[np.int64],
+    weight_ids: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    n_threads: int,
+) -> None: ...
+def local_ridge(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    column_indptr: NDArray[np.int64],
+    column_rows: NDArray[np.int32],
+    row_weights: NDArray[np.float64],
+    penalties: NDArray[np.float64],
+    scales: NDArray[np.float64],
+    parts: NDArray[np.int32],
+    first: int,
+    ids: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    counts: NDArray[np.int32],
+    n_threads: int,
+) -> None: ...

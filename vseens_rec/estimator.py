@@ -16,6 +16,7 @@ from . import _validation, frames
 from ._native import limit_blas
 from ._typing import BinaryFile, EpochCallback, Floats, MatrixLike, PathLike
 from .choices.base import Choice
+from .engine.item_item import ItemItemWeights
 from .engine.updates import StoredPairs
 from .files import models
 from .files.archive import Arrays, MmapMode
@@ -328,6 +329,37 @@ class LinearRecommender(
                 return learned
         return self._fold_in_rows(matrix[rows])
 
+    def scores_of(
+        self, matrix: csr_matrix, rows: NDArray[np.integer[Any]] | None = None
+    ) -> NDArray[np.float32]:
+        """Score all labels for images, by factors and by the labels that they have.
+
+        Parameters
+        ----------
+        matrix : csr_matrix of shape (n, n_labels)
+            Canonical: the labels of each image.
+        rows : ndarray of int of shape (n,), optional
+            Images whose learned factors are used; otherwise factors are folded in.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n, n_labels)
+            Scores of all labels, those the image has included.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> X = load_emoji().matrix
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model.fit(X, show_progress=False).scores_of(X[:5], np.arange(5)).shape
+        (5, 1151)
+        """
+        check_is_fitted(self)
+        users = self._fold_in_rows(matrix) if rows is None else self.user_factors[rows]
+        return self._sums(users, matrix)
+
     @property
     def _n_features_out(self) -> int:
         columns: int = self.item_factors.shape[1]
@@ -401,6 +433,8 @@ class LinearRecommender(
         learned = {"user_factors": self.user_factors, "item_factors": self.item_factors}
         if fitted_matrix and "_pairs" in attributes:
             learned["liked_indptr"], learned["liked_indices"] = self._pairs.arrays()
+        if self._item_item is not None:
+            learned |= self._item_item.arrays()
         arrays = {name: np.asarray(array) for name, array in learned.items() if array is not None}
         self._check_files_columns(arrays, "the model")
         return ModelState(
@@ -432,6 +466,7 @@ class LinearRecommender(
         for name in ("user_factors", "item_factors"):
             if name in state.arrays:
                 setattr(model, f"_{name}", state.arrays[name])
+        model._item_item = ItemItemWeights.of_arrays(state.arrays)
         if "liked_indptr" in state.arrays:
             model._pairs = StoredPairs(state.arrays["liked_indptr"], state.arrays["liked_indices"])
         if state.columns is not None:

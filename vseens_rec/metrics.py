@@ -279,9 +279,17 @@ def held_out_metrics(
     else:
         return ranking_metrics(estimator, observed, held_out, metrics)
     asked = np.flatnonzero(np.diff(held_out.indptr))
-    model = Factors(factors_of(observed, asked), estimator.item_factors)
+    factors, known = factors_of(observed, asked), observed[asked]
+    model: Scoring = Factors(factors, estimator.item_factors)
+    if getattr(estimator, "item_weights", None) is not None:
+
+        def score(rows: NDArray[np.int32]) -> NDArray[np.float32]:
+            scores: NDArray[np.float32] = estimator._sums(factors[rows], known[rows])
+            return scores
+
+        model = score
     return ranking_metrics(
-        model, observed[asked], held_out[asked], metrics, num_threads=estimator.num_threads
+        model, known, held_out[asked], metrics, num_threads=estimator.num_threads
     )
 
 
@@ -328,7 +336,8 @@ def _rank(
     ranker: kernel.Ranker, model: Any, observed: csr_matrix, rows: NDArray[np.int32], threads: int
 ) -> None:
     shape = observed.shape
-    factors = _factors_of(model, shape)
+    with_weights = getattr(model, "item_weights", None) is not None
+    factors = None if with_weights else _factors_of(model, shape)
     if factors is not None and factors[0].dtype == factors[1].dtype == np.float32:
         users, items = factors
         if not rank_by_factors(ranker, Factors(users, items), rows, threads):
@@ -339,6 +348,13 @@ def _rank(
 
         def scores_of(rows: NDArray[np.int32]) -> NDArray[Any]:
             scores: NDArray[Any] = users[rows] @ items.T
+            return scores
+
+    elif with_weights:
+        _check_rows(model, shape)
+
+        def scores_of(rows: NDArray[np.int32]) -> NDArray[Any]:
+            scores: NDArray[Any] = model.scores_of(observed[rows], rows)
             return scores
 
     elif callable(model):
@@ -386,15 +402,20 @@ def _factors_of(model: Any, shape: tuple[int, int]) -> tuple[NDArray[Any], NDArr
             f"user_factors of shape {users.shape} and item_factors of shape {items.shape} do not "
             "belong together: both need a row for every image or label and the same columns"
         )
-    if (len(users), len(items)) != shape:
-        raise ValueError(
-            f"the model has {len(users)} images and {len(items)} labels, but X and y have shape "
-            f"{shape}: rows of the model's factors belong to rows of X; for other images pass "
-            "scores, as in lambda rows: model.transform(X[rows]) @ model.item_factors.T"
-        )
+    _check_rows(model, shape)
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ValueError("the factors of the model are not finite: its training has diverged")
     return users, items
+
+
+def _check_rows(model: Any, shape: tuple[int, int]) -> None:
+    there = (len(model.user_factors), len(model.item_factors))
+    if there != shape:
+        raise ValueError(
+            f"the model has {there[0]} images and {there[1]} labels, but X and y have shape "
+            f"{shape}: rows of the model's factors belong to rows of X; for other images pass "
+            "scores, as in lambda rows: model.transform(X[rows]) @ model.item_factors.T"
+        )
 
 
 def _recommended(

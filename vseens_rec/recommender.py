@@ -10,9 +10,19 @@ from scipy.sparse import csr_matrix
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation
+from ._native import limit_blas
 from ._typing import Floats, IdListLike, IdsLike, LearnedFactors, MatrixLike, Ranking
+from .engine.item_item import ItemItemWeights
 from .engine.updates import StoredPairs
-from .serving import KEEP_ALL, LOWEST, NO_COSINE, LeftOut, best, norms_of
+from .serving import (
+    KEEP_ALL,
+    LOWEST,
+    NO_COSINE,
+    LeftOut,
+    best,
+    best_of_scores,
+    norms_of,
+)
 
 # labels that implicit's `rank_items` gives back
 RANKED = 10
@@ -22,6 +32,8 @@ class FactorRecommender(MatrixFactorizationBase):
     """Factors of images and labels, the matrix that they were fitted on, and what ranks high."""
 
     num_threads: int
+    # what scores have beside the products of factors
+    _item_item: ItemItemWeights | None = None
 
     # The two base classes disagree on where fitted state lives: implicit's is set in its
     # constructor and public, scikit-learn's must appear in fit and not clash with parameters.
@@ -63,6 +75,23 @@ class FactorRecommender(MatrixFactorizationBase):
         Infinite for a label whose factors are 0 but for its bias: nothing is similar to it.
         """
         return norms_of(self.item_factors, self._has_bias)
+
+    @property
+    def item_weights(self) -> NDArray[np.float32] | csr_matrix | None:
+        """What labels, and pairs of them, add to the score of each label; None without that part.
+
+        Of shape (n_labels + pairs, n_labels), dense or sparse.
+        """
+        return None if self._item_item is None else self._item_item.weights
+
+    @property
+    def item_pairs(self) -> NDArray[np.int32] | None:
+        """The pairs of labels that `item_weights` has rows for, of shape (pairs, 2)."""
+        if self._item_item is None:
+            return None
+        pairs = self._item_item.pairs
+        found: NDArray[np.int32] = pairs.parts[pairs.n_labels :]
+        return found
 
     @property
     def _has_bias(self) -> bool:
@@ -220,8 +249,23 @@ class FactorRecommender(MatrixFactorizationBase):
             users = self.recalculate_user(userid, user_items)
         else:
             users = self.user_factors[userid]
+        known = None
+        if self._item_item is not None:
+            known = self._known_rows(userid, user_items)
         if not filter_already_liked_items:
             left_out = None
+        if known is not None:
+            ids, scores = best_of_scores(
+                lambda block: self._sums(np.atleast_2d(users)[block], known[block]),
+                n_rows,
+                n_labels,
+                width,
+                LOWEST if items is None else KEEP_ALL,
+                left_out,
+                filter_items,
+                None if items is None else np.sort(items),
+            )
+            return (ids[0], scores[0]) if isinstance(userid, int) else (ids, scores)
         if items is None:
             return best(
                 users, self.item_factors, N, LOWEST, left_out, filter_items, self.num_threads
@@ -233,6 +277,87 @@ class FactorRecommender(MatrixFactorizationBase):
             users, self.item_factors[items], width, KEEP_ALL, left_out, None, self.num_threads
         )
         return items[places].astype(np.int32), scores
+
+    def _known_rows(
+        self, userids: int | NDArray[np.int64], user_items: csr_matrix | None
+    ) -> csr_matrix:
+        """Return the labels that images have, those of the fit unless others are given."""
+        n_labels = len(self.item_factors)
+        if user_items is None:
+            return self._liked(userids).matrix(n_labels)
+        n_rows = 1 if isinstance(userids, int) else len(userids)
+        return _validation.check_canonical_rows(
+            user_items, n_rows, n_labels, "recommend", model=self
+        )
+
+    def _sums(self, users: Floats, rows: csr_matrix) -> NDArray[np.float32]:
+        """Return the scores of images by their factors and by the labels that they have."""
+        with limit_blas(self.num_threads):
+            scores = np.matmul(users, self.item_factors.T).astype(np.float32, order="C", copy=False)
+        if self._item_item is not None:
+            self._item_item.add_to(scores, rows, self.num_threads)
+        return scores
+
+    def explain(
+        self, userid: int, user_items: MatrixLike | None, itemid: int, N: int = 10
+    ) -> tuple[float, list[tuple[int, float]], None]:
+        """Tell which labels of an image speak for a label, in the shape of implicit's `explain`.
+
+        Only the item-item part can be shared out among labels; the total is that of this part.
+
+        Parameters
+        ----------
+        userid : int
+            Row number of an image.
+        user_items : sparse matrix of shape (1, n_labels) or None
+            Its labels. None: those it was fitted with.
+        itemid : int
+            Column number of the label to explain.
+        N : int, default=10
+            Length of the list.
+
+        Returns
+        -------
+        total_score : float
+            What all labels of the image add to the score of the label.
+        top_contributions : list of tuple of int and float
+            Labels and what each adds, the largest first; of a pair each has half.
+        user_weights : None
+            For implicit's third value, which item-item weights do not need.
+
+        Raises
+        ------
+        IndexError
+            An id is out of range.
+        NotImplementedError
+            The model has no item-item part.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from vseens_rec import EASE
+        >>> X = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [1, 0, 0]])
+        >>> total, labels, _ = EASE(regularization=1.0).fit(X).explain(3, None, 1)
+        >>> round(total, 3), [label for label, _ in labels]
+        (0.643, [0])
+        """
+        self._check_fitted()
+        if self._item_item is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has factors alone, which do not tell which labels speak "
+                "for one: EASE, EDLAE and SparseEASE do"
+            )
+        n_users = len(self.user_factors) if user_items is None else np.iinfo(np.int32).max
+        userid = _validation.check_ids(userid, n_users, "userid", "images")
+        itemid = _validation.check_ids(itemid, len(self.item_factors), "itemid", "labels")
+        if not isinstance(userid, int) or not isinstance(itemid, int):
+            raise TypeError("explain takes one userid and one itemid")
+        N = _validation.check_n(N)
+        shares = self._item_item.contributions(self._known_rows(userid, user_items), itemid)
+        # the label itself says nothing
+        shares.pop(itemid, None)
+        ranked = sorted(shares.items(), key=lambda share: (-share[1], share[0]))
+        return sum(shares.values()), ranked[:N], None
 
     def rank_items(
         self,

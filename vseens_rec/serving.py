@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -187,6 +188,75 @@ def _best_by_kernel(
         with limit_blas(), ThreadPoolExecutor(threads) as pool:
             done = all(pool.map(answer, starts))
     return (ids, scores) if done else None
+
+
+def best_of_scores(
+    scores_of: Callable[[slice], NDArray[np.float32]],
+    n_queries: int,
+    n: int,
+    N: int,
+    lowest: float,
+    left_out: LeftOut | None,
+    left_out_everywhere: NDArray[np.int64] | None,
+    among: NDArray[np.int64] | None = None,
+) -> Ranking:
+    """Find what scores highest for each query, by scores that are more than products of factors.
+
+    Parameters
+    ----------
+    scores_of : callable
+        Takes a slice of queries and returns their scores, (queries, n), which are overwritten.
+    n_queries, n : int
+        Number of queries, and of what is scored.
+    N : int
+        Length of the lists, which are filled up with -1 and -inf.
+    lowest : float
+        What scores so low, or lower, is no part of a list.
+    left_out : LeftOut or None
+        Ids that a query leaves out; for one query as for several.
+    left_out_everywhere : ndarray of int or None
+        Ids that all leave out.
+    among : ndarray of int or None
+        Ids in ascending order: those alone are ranked.
+
+    Returns
+    -------
+    ids : ndarray of int32 of shape (n_queries, N)
+        The best first; of two that score the same the larger comes first.
+    scores : ndarray of float32 of the same shape
+        Their scores.
+    """
+    ids, scores = np.empty((n_queries, N), np.int32), np.empty((n_queries, N), np.float32)
+    ends = own = None
+    if left_out is not None:
+        left_out = left_out if among is None else left_out.among(among)
+        own = _int32(left_out.ids)
+        ends = np.array([0, len(own)]) if left_out.indptr is None else left_out.indptr
+        ends = ends.astype(np.int64, copy=False)
+    everywhere = None if left_out_everywhere is None else _int32(left_out_everywhere)
+    together = max(1, min(MOST_TOGETHER, SCORES_TOGETHER // max(1, n)))
+    for start in range(0, n_queries, together):
+        block = slice(start, min(n_queries, start + together))
+        values = scores_of(block)
+        if among is not None:
+            values = np.ascontiguousarray(values[:, among])
+        done = kernel.best_of_scores(
+            values,
+            None,
+            None,
+            None if ends is None else ends[start : block.stop + 1],
+            own,
+            everywhere,
+            LOWEST,
+            lowest,
+            ids[block],
+            scores[block],
+        )
+        if not done:
+            raise ValueError("the scores are not numbers: weights or factors are too large")
+    if among is not None:
+        ids = np.where(ids < 0, -1, among[ids]).astype(np.int32)
+    return ids, scores
 
 
 def _scan(

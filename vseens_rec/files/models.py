@@ -26,6 +26,13 @@ ARRAYS: dict[str, tuple[int, tuple[type, ...]]] = {
     "item_factors": (2, FLOATS),
     "liked_indptr": (1, INTEGERS),
     "liked_indices": (1, INTEGERS),
+    # the item-item part: dense, or sparse by rows; and labels of its pairs
+    "item_weights": (2, (np.float32,)),
+    "item_weights_indptr": (1, INTEGERS),
+    "item_weights_indices": (1, INTEGERS),
+    "item_weights_data": (1, (np.float32,)),
+    "item_pairs_indptr": (1, INTEGERS),
+    "item_pairs": (1, INTEGERS),
 }
 VALUES: dict[str, type] = {
     "history_": dict,
@@ -162,19 +169,53 @@ def _check_arrays(arrays: Arrays, owner: str) -> None:
         raise ValueError(f"{owner} has factors of shapes {users.shape} and {items.shape}")
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ValueError(f"{owner} has factors that are not finite")
+    _check_item_item(arrays, len(items), owner)
     if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
         raise ValueError(f"{owner} has half of a fitted matrix")
     if "liked_indptr" in arrays:
-        indptr, indices = arrays["liked_indptr"], arrays["liked_indices"]
-        if (
-            len(indptr) != len(users) + 1
-            or indptr[0] != 0
-            or indptr[-1] != len(indices)
-            or (np.diff(indptr) < 0).any()
-            or (len(indices) and (indices.min() < 0 or indices.max() >= len(items)))
-            or not _ascend(indptr, indices)
-        ):
+        if not _is_pattern(arrays["liked_indptr"], arrays["liked_indices"], len(users), len(items)):
             raise ValueError(f"the fitted matrix of {owner} does not agree with its factors")
+
+
+def _check_item_item(arrays: Arrays, n_labels: int, owner: str) -> None:
+    """Check that item-item weights agree with each other, and with the labels."""
+    names = {name for name in arrays if name.startswith("item_weights")}
+    if not names and not any(name.startswith("item_pairs") for name in arrays):
+        return
+    sparse = {f"item_weights_{name}" for name in ("indptr", "indices", "data")}
+    damaged = ValueError(f"the item-item weights of {owner} do not agree with its labels")
+    if names not in ({"item_weights"}, sparse) or not {"item_pairs", "item_pairs_indptr"} <= set(
+        arrays
+    ):
+        raise damaged
+    pairs = arrays["item_pairs"]
+    if not _is_pattern(arrays["item_pairs_indptr"], pairs, n_labels, n_labels):
+        raise damaged
+    n_features = n_labels + len(pairs)
+    if names == {"item_weights"}:
+        values = arrays["item_weights"]
+        agree = values.shape == (n_features, n_labels)
+    else:
+        values, indices = arrays["item_weights_data"], arrays["item_weights_indices"]
+        agree = len(values) == len(indices) and _is_pattern(
+            arrays["item_weights_indptr"], indices, n_features, n_labels
+        )
+    if not agree:
+        raise damaged
+    if not np.isfinite(values).all():
+        raise ValueError(f"{owner} has item-item weights that are not finite")
+
+
+def _is_pattern(indptr: np.ndarray, indices: np.ndarray, n_rows: int, n_columns: int) -> bool:
+    """Tell whether these are ascending ids in rows."""
+    return bool(
+        len(indptr) == n_rows + 1
+        and indptr[0] == 0
+        and indptr[-1] == len(indices)
+        and not (np.diff(indptr) < 0).any()
+        and (not len(indices) or (indices.min() >= 0 and indices.max() < n_columns))
+        and _ascend(indptr, indices)
+    )
 
 
 def _ascend(indptr: np.ndarray, indices: np.ndarray) -> bool:
