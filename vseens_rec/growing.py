@@ -169,7 +169,8 @@ class GrowingRecommender(FactorRecommender):
         ----------
         itemids : int or array-like of int of shape (n,)
             Column numbers, each once. The model grows to hold the largest; labels in between
-            that are not given have factors of zero.
+            that are not given have factors of zero. An item-item part has no weights for new
+            labels, and keeps those it has, until the next `fit`.
         item_users : sparse matrix of shape (n, n_images)
             All images that have each label. They take the place of those that the model remembers.
 
@@ -197,10 +198,12 @@ class GrowingRecommender(FactorRecommender):
         n_labels = len(self.item_factors)
         items = replaced(self.item_factors, ids, folded)
         grows = len(items) > n_labels
+        item_item = self._item_item
         self._remember(
             self._pairs.with_columns(ids, rows, n_labels),
             _item_factors=items,
             n_features_in_=len(items),
+            _item_item=None if item_item is None else item_item.grown(len(items)),
         )
         if grows:
             frames.forget_columns(self)

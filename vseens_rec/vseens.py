@@ -18,6 +18,7 @@ from .choices import (
     Adaptive,
     EarlyStopping,
     Exact,
+    ItemItem,
     Loss,
     Penalty,
     Random,
@@ -30,6 +31,8 @@ from .engine.course import Course
 from .engine.fold_in import LEAST_STEPS, FoldIn
 from .engine.group_size import last_group_size
 from .engine.interactions import Interactions, count_labels
+from .engine.item_item import ItemItemWeights
+from .engine.item_item_part import item_item_of
 from .engine.padding import padded
 from .engine.samplers import sampler_of
 from .engine.settings import (
@@ -150,6 +153,13 @@ class VSEens(LinearRecommender):
         End `fit` with the factors that `transform` gives for every image: computed anew from its
         labels with the labels' factors fixed, which ranks better than the factors left by the
         training, most of all after few iterations. Otherwise those are kept.
+    item_item : {"auto", "dense", "sparse"}, ItemItem or None, default=None
+        Add to the scores by factors what the labels say that an image has: weights between labels,
+        solved for beside the training (`DenseItemItem`: by one inverse; `SparseItemItem`: for many
+        labels; ``"auto"``: by their number). Both parts are weighed by labels that are hidden of up
+        to 2,000 images in the first four fifths of the epochs. `recommend`, `score`, the measures
+        and `explain` use both; the factors alone are what `transform`, `similar_items` and
+        `similar_users` use. None, and where hidden labels rank no higher with it: factors alone.
     warm_start : bool, default=False
         Let `fit` go on from the factors that the model has. The matrix may have more images and
         labels than before: images and labels keep their numbers, and new ones start from
@@ -187,7 +197,8 @@ class VSEens(LinearRecommender):
     trial_ : dict
         What counts and the trial of `regularization` chose: ``penalty`` and ``hardness``, as many
         times as the usual penalty and the usual `candidates`; ``popularity``, whether that is all
-        there is; and ``scores``, the NDCG@10 of hidden labels by what was tried.
+        there is; ``scores``, the NDCG@10 of hidden labels by what was tried; and ``item_item``, the
+        weight of that part, 0 without.
     n_iter_ : int
         Number of finished epochs, those before a warm start included.
     best_iteration_ : int
@@ -251,6 +262,7 @@ class VSEens(LinearRecommender):
         "verify_negative_samples": ["boolean"],
         "init": [*constraint(Start), None],
         "fold_in_users": ["boolean"],
+        "item_item": [StrOptions({"auto", "dense", "sparse"}), ItemItem, None],
         "warm_start": ["boolean"],
         "early_stopping": ["boolean", EarlyStopping],
         "random_state": ["random_state", np.random.Generator],
@@ -276,6 +288,7 @@ class VSEens(LinearRecommender):
         verify_negative_samples: bool = True,
         init: str | Start | None = None,
         fold_in_users: bool = True,
+        item_item: str | ItemItem | None = None,
         warm_start: bool = False,
         early_stopping: bool | EarlyStopping = False,
         dtype: DTypeLike = np.float32,
@@ -299,6 +312,7 @@ class VSEens(LinearRecommender):
         self.verify_negative_samples = verify_negative_samples
         self.init = init
         self.fold_in_users = fold_in_users
+        self.item_item = item_item
         self.warm_start = warm_start
         self.early_stopping = early_stopping
         self.dtype = dtype
@@ -391,6 +405,7 @@ class VSEens(LinearRecommender):
             effective_threads(self.num_threads),
             stopping=early_stopping_of(self._parameters()),
             fold_in=self.fold_in_users,
+            item_item=item_item_of(self.item_item, n_labels),
             show_progress=show_progress,
         )
         with closing(course):
@@ -398,16 +413,19 @@ class VSEens(LinearRecommender):
             continues = (
                 self.warm_start and self.__sklearn_is_fitted__() and not self._found().popularity
             )
-            found = self._found() if continues else self._try(course, checkpoint)
+            course.found = self._found() if continues else self._try(course, checkpoint)
             initial = self._factors_to_continue(course) if continues else None
-            trainer = course.start(self._settings(n_labels, found), initial)
+            settings = self._settings(n_labels, course.found)
+            trainer = course.start(settings, initial, self.iterations)
             if continues:
                 # factors set by hand have no epochs
                 trainer.continue_history(self._history(), getattr(self, "n_iter_", 0))
             started, done, resumable = trainer.epochs, 0, None
             if checkpoint is not None:
                 described = ModelState(type(self).__name__, self.get_params(deep=False))
-                resumable = Resumable(checkpoint, described, matrix, trainer, course.monitor, found)
+                resumable = Resumable(
+                    checkpoint, described, matrix, trainer, course.monitor, lambda: course.found
+                )
                 done = resumable.resume()
             try:
                 if continues and course.monitor is not None and not done:
@@ -415,26 +433,27 @@ class VSEens(LinearRecommender):
                 course.run(
                     trainer,
                     self.iterations,
-                    None if callback is None else self._shown_to(callback, trainer, matrix, found),
+                    None if callback is None else self._shown_to(callback, trainer, course),
                     None if resumable is None else resumable.write,
                     done,
                 )
-                course.finish(trainer, popularity=found.popularity)
+                course.finish(trainer)
+                item_item = course.item_item_weights()
             except ModelFitError:
                 # diverged: the model stays as it was
                 raise
             except BaseException:
                 if trainer.epochs > started and not trainer.has_exploded():
                     trainer.forget_unseen()
-                    self._store(trainer, matrix, found)
+                    self._store(trainer, matrix, course.found)
                     warnings.warn(
                         f"training stopped early: the model holds what {trainer.epochs - started} "
                         f"of {self.iterations} epochs learned",
                         stacklevel=3,
                     )
                 raise
-        self._store(trainer, matrix, found)
-        self._warn_of_what_was_learned(trainer, found)
+        self._store(trainer, matrix, course.found, item_item)
+        self._warn_of_what_was_learned(trainer, course.found)
         if course.monitor is not None:
             self.best_iteration_ = course.monitor.best_epoch
         if checkpoint is not None:
@@ -518,11 +537,9 @@ class VSEens(LinearRecommender):
         found = self._found() if found is None else found
         return resolve(self._parameters(), Facts(n_labels), found, self._usual)
 
-    def _shown_to(
-        self, callback: EpochCallback, trainer: Trainer, matrix: csr_matrix, found: TrialResult
-    ) -> EpochCallback:
-        """Make a callback that finds in the model what was learned so far."""
-        pairs = StoredPairs.of(matrix)
+    def _shown_to(self, callback: EpochCallback, trainer: Trainer, course: Course) -> EpochCallback:
+        """Make a callback that finds in the model what was learned so far, the factors alone."""
+        pairs = StoredPairs.of(course.whole.matrix())
 
         def call(epoch: int, elapsed: float, correct: int, skipped: int) -> None:
             before = dict(self.__dict__)
@@ -533,7 +550,8 @@ class VSEens(LinearRecommender):
                 _item_factors=items.astype(self.dtype),
                 history_={name: list(values) for name, values in trainer.history.items()},
                 n_iter_=trainer.epochs,
-                trial_=found._asdict(),
+                trial_=course.found._asdict(),
+                _item_item=None,
             )
             shown = [name for name, value in vars(self).items() if before.get(name) is not value]
             try:
@@ -547,7 +565,13 @@ class VSEens(LinearRecommender):
 
         return call
 
-    def _store(self, trainer: Trainer, matrix: csr_matrix, found: TrialResult) -> None:
+    def _store(
+        self,
+        trainer: Trainer,
+        matrix: csr_matrix,
+        found: TrialResult,
+        item_item: ItemItemWeights | None = None,
+    ) -> None:
         users, items = trainer.take_factors(np.dtype(self.dtype))
         self._remember(
             StoredPairs.of(matrix),
@@ -556,6 +580,7 @@ class VSEens(LinearRecommender):
             history_=trainer.history,
             n_iter_=trainer.epochs,
             trial_=found._asdict(),
+            _item_item=item_item,
         )
         self.__dict__.pop("best_iteration_", None)
 

@@ -5,6 +5,7 @@ the sampler is to be another one. The settings are parameters in scikit-learn's 
 ``GridSearchCV(VSEens(sampler=Adaptive()), {"sampler__rank_scale": [0.05, 0.2]})``.
 """
 
+from .item_item import DenseItemItem, ItemItem, SparseItemItem
 from .losses import Hinge, Logistic, Loss, SkipGramNegative, Softmax, Warp
 from .samplers import Adaptive, ByPopularity, Exact, Sampler, Uniform
 from .selections import First, Group, Hardest, Selection, Violator
@@ -13,12 +14,14 @@ from .training import EarlyStopping, Penalty, Random, Spectral, Start
 __all__ = [
     "Adaptive",
     "ByPopularity",
+    "DenseItemItem",
     "EarlyStopping",
     "Exact",
     "First",
     "Group",
     "Hardest",
     "Hinge",
+    "ItemItem",
     "Logistic",
     "Loss",
     "Penalty",
@@ -27,6 +30,7 @@ __all__ = [
     "Selection",
     "SkipGramNegative",
     "Softmax",
+    "SparseItemItem",
     "Spectral",
     "Start",
     "Uniform",

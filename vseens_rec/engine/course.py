@@ -6,17 +6,27 @@ from dataclasses import replace
 from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
+from .._native import limit_blas
 from .._typing import EpochCallback, Floats
 from ..choices import EarlyStopping, Spectral
+from ..choices.item_item import ItemItem
 from .early_stopping import Monitor
 from .fold_in import FoldIn
 from .group_size import last_group_size
 from .holdouts import validation_split
 from .interactions import Interactions
+from .item_item import ItemItemWeights
+from .item_item_choices import Holdout
+from .item_item_part import SEED, ItemItemPart
 from .samplers import sampler_of
 from .settings import Facts, Settings, TrialResult
 from .trainer import Trainer
 from .trial import MOST_FACTORS, choose
+
+# of the epochs, those in which the labels are hidden that the item-item part is weighed by
+SHARE_HIDDEN = 0.8
+# with fewer epochs factors hardly learn what is revealed
+FEWEST_TO_HIDE = 2
 
 
 class Course:
@@ -34,6 +44,8 @@ class Course:
         Hold labels out and watch them.
     fold_in : bool
         End with images folded in.
+    item_item : ItemItem or None
+        Add an item-item part.
     show_progress : bool
         Show a bar.
 
@@ -45,6 +57,10 @@ class Course:
         The pairs of `known` and of `matrix`.
     monitor : Monitor or None
         What watches.
+    part : ItemItemPart or None
+        The item-item part, once it is solved for.
+    found : TrialResult
+        What was chosen so far.
     """
 
     def __init__(
@@ -55,12 +71,17 @@ class Course:
         *,
         stopping: EarlyStopping | None,
         fold_in: bool,
+        item_item: ItemItem | None,
         show_progress: bool,
     ):
         self.seed, self.num_threads, self.fold_in = seed, num_threads, fold_in
+        self.item_item = item_item
+        self.part: ItemItemPart | None = None
+        self.found = TrialResult()
         self.whole = Interactions.of(matrix)
         self.known, self.interactions = matrix, self.whole
         self.monitor: Monitor | None = None
+        self.holdout: Holdout | None = None
         if stopping is not None:
             self.known, held_out = validation_split(matrix, stopping.validation_fraction)
             self.interactions = Interactions.of(self.known)
@@ -100,9 +121,58 @@ class Course:
             show=lambda name: self.progress.set_postfix_str(f"trying {name}"),
         )
 
-    def start(self, settings: Settings, initial: tuple[Floats, Floats] | None) -> Trainer:
-        """Begin a training, at factors there are or at those of the settings."""
-        return Trainer(self.interactions, settings, self.seed, self.num_threads, initial)
+    def start(
+        self, settings: Settings, initial: tuple[Floats, Floats] | None, iterations: int
+    ) -> Trainer:
+        """Begin a training, at factors there are or at those of the settings.
+
+        Where the weight of an item-item part is to be chosen, some labels are hidden for the first
+        epochs.
+        """
+        interactions = self.interactions
+        if self.found.popularity:
+            self.item_item = None
+        if self.item_item is not None and self.found.item_item is None:
+            weight = self.item_item.get_params()["weight"]
+            if weight is None and initial is None and iterations >= FEWEST_TO_HIDE:
+                self.holdout = Holdout.of(self.known, SEED)
+            if self.holdout is not None:
+                interactions = Interactions.of(self.holdout.train)
+            else:
+                self.found = self.found._replace(item_item=weight or 0.0)
+        return Trainer(interactions, settings, self.seed, self.num_threads, initial)
+
+    def _reveal(self, trainer: Trainer) -> None:
+        """Choose the weight of the item-item part by what was hidden, and go on with all pairs."""
+        assert self.item_item is not None and self.holdout is not None  # noqa: PT018
+        self.progress.set_postfix_str("item-item part")
+        part = ItemItemPart(self.item_item, self.known, self.holdout, self.num_threads)
+        assert part.holdout is not None
+        users = self._folder(trainer).users(Interactions.of(part.holdout.known), self.num_threads)
+        items = trainer.item_factors[:, : users.shape[1]]
+        with limit_blas(self.num_threads):
+            weight = part.weight_beside(users @ items.T)
+        self.part, self.holdout = part, None
+        self.found = self.found._replace(item_item=weight)
+        trainer.go_on_with(self.interactions)
+
+    def _folder(self, trainer: Trainer) -> FoldIn:
+        """Make what folds images in, as the factors are."""
+        settings, sampler = trainer.settings, trainer.sampler
+        if settings.sampler.needs_counts:
+            # labels that were held out count again
+            sampler = sampler_of(settings, self.whole.shape[1], lambda: self.whole.label_counts)
+        group_size = last_group_size(settings, trainer.history)
+        return FoldIn(settings, trainer.item_factors, sampler, group_size, self.num_threads)
+
+    def item_item_weights(self) -> ItemItemWeights | None:
+        """Return the weights to add, times their own weight."""
+        weight = self.found.item_item
+        if self.item_item is None or not weight:
+            return None
+        if self.part is None:
+            self.part = ItemItemPart(self.item_item, self.known, None, self.num_threads)
+        return self.part.weights.scaled(weight)
 
     def run(
         self,
@@ -118,7 +188,10 @@ class Course:
         """
         self.progress.reset(total=iterations)
         self.progress.update(done)
+        revealed = int(SHARE_HIDDEN * iterations)
         for iteration in range(done, iterations):
+            if self.holdout is not None and iteration == revealed:
+                self._reveal(trainer)
             counts = trainer.run_epoch(iteration, iterations)
             stops = self.monitor is not None and self.monitor.should_stop(trainer)
             shown = {
@@ -142,23 +215,20 @@ class Course:
                 break
         if iterations:
             trainer.check()
+        if self.holdout is not None:
+            # it has stopped before
+            self._reveal(trainer)
 
-    def finish(self, trainer: Trainer, *, popularity: bool) -> None:
+    def finish(self, trainer: Trainer) -> None:
         """Go back to the best factors, or to popularity, and fold the images in."""
         if self.monitor is not None:
             self.monitor.restore(trainer)
-        if popularity:
+        if self.found.popularity:
             trainer.keep_popularity()
         trainer.forget_unseen()
         if not self.fold_in:
             return
-        settings, sampler = trainer.settings, trainer.sampler
-        if self.monitor is not None and settings.sampler.needs_counts:
-            # labels that were held out count again
-            sampler = sampler_of(settings, self.whole.shape[1], lambda: self.whole.label_counts)
-        group_size = last_group_size(settings, trainer.history)
-        folder = FoldIn(settings, trainer.item_factors, sampler, group_size, self.num_threads)
-        folder.users(self.whole, self.num_threads, out=trainer.user_factors)
+        self._folder(trainer).users(self.whole, self.num_threads, out=trainer.user_factors)
 
     def close(self) -> None:
         """Leave the bar as it is."""

@@ -200,6 +200,23 @@ class ItemItemWeights:
         """Return the weights times a number."""
         return ItemItemWeights(self.weights * np.float32(factor), self.pairs)
 
+    def grown(self, n_labels: int) -> ItemItemWeights:
+        """Return the weights with labels added that have none."""
+        n, added = self.n_labels, n_labels - self.n_labels
+        if added <= 0:
+            return self
+        last = np.repeat(self.pairs.indptr[-1], added)
+        pairs = Pairs(np.concatenate([self.pairs.indptr, last]), self.pairs.partners)
+        if self._sparse is None:
+            own = np.pad(self.weights[:n], ((0, added), (0, added)))
+            of_pairs = np.pad(self.weights[n:], ((0, 0), (0, added)))
+            return ItemItemWeights(np.concatenate([own, of_pairs]), pairs)
+        indptr, indices, data = self._sparse
+        indptr = np.insert(indptr, np.repeat(n, added), indptr[n])
+        return ItemItemWeights(
+            csr_matrix((data, indices, indptr), (len(indptr) - 1, n_labels)), pairs
+        )
+
     def contributions(self, row: csr_matrix, label: int) -> dict[int, float]:
         """Share the score of a label among the labels of an image; half of a pair's each.
 

@@ -56,6 +56,13 @@ class Holdout(NamedTuple):
         train, hidden = split_rows(matrix, rows, SHARE_HIDDEN, seed)
         return cls(rows, train[rows], hidden[rows], train)
 
+    def some(self, n: int) -> Holdout:
+        """Keep so many of the images, of the same training."""
+        if n >= len(self.rows):
+            return self
+        places = np.arange(n) * len(self.rows) // n
+        return Holdout(self.rows[places], self.known[places], self.hidden[places], self.train)
+
     def measure(self, scores: NDArray[np.floating[Any]], num_threads: int = 1) -> float:
         """Return the NDCG@10 of the hidden labels by scores of shape (len(rows), n_labels)."""
         places = np.arange(len(self.rows), dtype=np.int32)
@@ -151,9 +158,7 @@ def choose_closed_form(
     """
 
     def solve(penalty: float, pairs: Pairs | None = None) -> ClosedForm:
-        return ClosedForm(
-            matrix, penalty, dropout, row_power, pairs=pairs, num_threads=num_threads
-        )
+        return ClosedForm(matrix, penalty, dropout, row_power, pairs=pairs, num_threads=num_threads)
 
     def measure(form: ClosedForm) -> float:
         assert holdout is not None

@@ -63,12 +63,15 @@ class TrialResult(NamedTuple):
         Nothing ranked above popularity.
     scores : dict of str to float
         NDCG@10 of what was tried.
+    item_item : float or None
+        The weight of the item-item part beside the factors; None: it has not been chosen.
     """
 
     penalty: float = 1.0
     hardness: float = 1.0
     popularity: bool = False
     scores: dict[str, float] = {}  # noqa: RUF012
+    item_item: float | None = None
 
 
 class Usual(NamedTuple):

@@ -68,18 +68,9 @@ class Trainer:
         self.settings = settings
         self.seed = seed
         self.num_threads = num_threads
-        self.interactions = interactions
         self.shape = interactions.shape
         n_labels = self.shape[1]
-        lengths = interactions.lengths
-        trainable = lengths > 0
-        if settings.verify_negative_samples:
-            trainable &= lengths < n_labels
-        self.rows = np.flatnonzero(trainable).astype(np.int32)
-        self.n_pairs = int(lengths[trainable].sum())
-        if settings.released:
-            self.n_pairs = RELEASED_TRIPLETS * len(self.rows)
-
+        self._take(interactions)
         self._init_factors(initial)
         self.sampler = self.new_sampler()
         self.training = settings.make_training(self.sampler, self.item_factors)
@@ -88,11 +79,6 @@ class Trainer:
             1, ceil(min(settings.refresh_interval * n_labels * log(n_labels), MOST_PAIRS))
         )
         self.pairs_since_refresh: int | None = None
-        self.running_values: NDArray[np.float64] | None = None
-        self.row_values: NDArray[np.float64] | None = None
-        if settings.positive_sampling == "weighted":
-            self.running_values = interactions.running_values
-            self.row_values = self.running_values[interactions.indptr[self.rows + 1] - 1]
         self.call_size = CallSize()
         self.epochs = 0
         self.history: History = {
@@ -105,6 +91,30 @@ class Trainer:
         if settings.group_size == "auto":
             self.history["group_size"] = []
         self.group_size = last_group_size(settings, self.history)
+
+    def _take(self, interactions: Interactions) -> None:
+        """Learn from these pairs from now on."""
+        self.interactions = interactions
+        lengths = interactions.lengths
+        trainable = lengths > 0
+        if self.settings.verify_negative_samples:
+            trainable &= lengths < self.shape[1]
+        self.rows = np.flatnonzero(trainable).astype(np.int32)
+        self.n_pairs = int(lengths[trainable].sum())
+        if self.settings.released:
+            self.n_pairs = RELEASED_TRIPLETS * len(self.rows)
+        self.running_values: NDArray[np.float64] | None = None
+        self.row_values: NDArray[np.float64] | None = None
+        if self.settings.positive_sampling == "weighted":
+            self.running_values = interactions.running_values
+            self.row_values = self.running_values[interactions.indptr[self.rows + 1] - 1]
+
+    def go_on_with(self, interactions: Interactions) -> None:
+        """Learn from other pairs of the same images and labels, where an epoch has ended."""
+        self._take(interactions)
+        if self.settings.sampler.needs_counts:
+            self.sampler = self.new_sampler()
+            self.training = self.settings.make_training(self.sampler, self.item_factors)
 
     def _init_factors(self, initial: tuple[Floats, Floats] | None) -> None:
         settings = self.settings

@@ -48,7 +48,8 @@ GAIN_OF_EASIER = 1.05
 def result_from(stored: Any) -> TrialResult:
     """Make a result of what a file has; ValueError or TypeError if that cannot be one."""
     result = TrialResult(**stored)
-    numbers = [result.penalty, result.hardness, *result.scores.values()]
+    weight = 0.0 if result.item_item is None else result.item_item
+    numbers = [result.penalty, result.hardness, weight, *result.scores.values()]
     if not isinstance(result.popularity, bool) or not all(
         isinstance(number, (int, float)) and 0 <= number < np.inf for number in numbers
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -136,8 +136,8 @@ class Resumable:
         Before its first epoch.
     monitor : Monitor or None
         What watches it.
-    found : TrialResult
-        What its trial chose.
+    found : callable
+        Returns what was chosen for it so far, a `TrialResult`.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Resumable:
         matrix: csr_matrix,
         trainer: Trainer,
         monitor: Monitor | None,
-        found: TrialResult,
+        found: Callable[[], TrialResult],
     ):
         self.checkpoint, self.trainer, self.monitor = checkpoint, trainer, monitor
         self.found = found
@@ -206,7 +206,7 @@ class Resumable:
         values, arrays = self.trainer.state()
         header: archive.Header = {"format": FORMAT, "version": VERSION, "identity": self.identity}
         header["trainer"] = values
-        header["trial"] = self.found._asdict()
+        header["trial"] = self.found()._asdict()
         if self.monitor is not None:
             header["monitor"], best = self.monitor.state()
             arrays |= best

@@ -1,0 +1,119 @@
+"""The item-item part: scores by the labels that an image has, beside those by factors."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
+
+from .base import Choice
+
+ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
+SHARE = Interval(Real, 0, 1, closed="left")
+ANY = Interval(Real, None, None, closed="neither")
+COUNT = Interval(Integral, 0, None, closed="left")
+
+
+class ItemItem(Choice):
+    """How the weights between labels are found."""
+
+    name: ClassVar[str]
+
+
+class DenseItemItem(ItemItem):
+    """All labels at once, by one inverse, as `EDLAE` does: for some thousands of labels.
+
+    Parameters
+    ----------
+    regularization : float or None, default=None
+        The penalty, in images of a mean number of labels. None: 10, raised in steps while that
+        ranks hidden labels higher.
+    dropout : float, default=0.1
+        The chance that a label is dropped, in [0, 1).
+    row_power : float, default=0.5
+        An image of n labels counts ``n ** -row_power`` times.
+    pairs : int or None, default=None
+        How many pairs of labels are features: the most frequent ones. None: up to 2,000, with the
+        labels up to 3,000, or none if hidden labels rank higher without.
+    weight : float or None, default=None
+        What its scores are multiplied by before they are added to those of the factors. None:
+        chosen by labels that are hidden of up to 2,000 images.
+
+    Examples
+    --------
+    >>> from vseens_rec import VSEens
+    >>> from vseens_rec.choices import DenseItemItem
+    >>> model = VSEens(item_item=DenseItemItem(pairs=0))
+    """
+
+    name = "dense"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "regularization": [ABOVE_ZERO, None],
+        "dropout": [SHARE],
+        "row_power": [ANY],
+        "pairs": [COUNT, None],
+        "weight": [ABOVE_ZERO, None],
+    }
+
+    def __init__(
+        self,
+        regularization: float | None = None,
+        dropout: float = 0.1,
+        row_power: float = 0.5,
+        pairs: int | None = None,
+        weight: float | None = None,
+    ):
+        self.regularization = regularization
+        self.dropout = dropout
+        self.row_power = row_power
+        self.pairs = pairs
+        self.weight = weight
+
+
+class SparseItemItem(ItemItem):
+    """Each label by those that it is most often seen with, as `SparseEASE` does: for many labels.
+
+    Parameters
+    ----------
+    neighbors : int, default=60
+        Weights of a label, at most.
+    regularization : float, default=50.0
+        The penalty, in images of a mean number of labels.
+    dropout : float, default=0.0
+        The chance that a label is dropped, in [0, 1).
+    row_power : float, default=0.6
+        An image of n labels counts ``n ** -row_power`` times.
+    weight : float or None, default=None
+        What its scores are multiplied by before they are added to those of the factors. None:
+        chosen by labels that are hidden of up to 2,000 images.
+
+    Examples
+    --------
+    >>> from vseens_rec import VSEens
+    >>> from vseens_rec.choices import SparseItemItem
+    >>> model = VSEens(item_item=SparseItemItem(neighbors=100))
+    """
+
+    name = "sparse"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "neighbors": [Interval(Integral, 1, None, closed="left")],
+        "regularization": [ABOVE_ZERO],
+        "dropout": [SHARE],
+        "row_power": [ANY],
+        "weight": [ABOVE_ZERO, None],
+    }
+
+    def __init__(
+        self,
+        neighbors: int = 60,
+        regularization: float = 50.0,
+        dropout: float = 0.0,
+        row_power: float = 0.6,
+        weight: float | None = None,
+    ):
+        self.neighbors = neighbors
+        self.regularization = regularization
+        self.dropout = dropout
+        self.row_power = row_power
+        self.weight = weight
