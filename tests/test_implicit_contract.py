@@ -14,7 +14,19 @@ from implicit.als import AlternatingLeastSquares
 from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
 from scipy.sparse import csr_matrix
 
-from vseens_rec import BPR, DNS, WARP, AoBPR, NaiveRank, OptAUC, SampledSoftmax, VSEens
+from vseens_rec import (
+    BPR,
+    DNS,
+    EASE,
+    EDLAE,
+    WARP,
+    AoBPR,
+    NaiveRank,
+    OptAUC,
+    SampledSoftmax,
+    SparseEASE,
+    VSEens,
+)
 from vseens_rec.choices import Adaptive, Exact, Violator
 
 
@@ -74,6 +86,13 @@ def test_implicits_own_tests(mixin, name, model):
         return model(factors=3, random_state=42, num_threads=1, **MODELS[model])
 
     case = type("Case", (unittest.TestCase, mixin), {"_get_model": get_model})
+    getattr(case(name), name)()
+
+
+@pytest.mark.parametrize("model", [EASE, EDLAE, SparseEASE])
+@pytest.mark.parametrize("name", MIXIN_TESTS)
+def test_implicits_own_tests_of_item_item_models(mixin, name, model):
+    case = type("Case", (unittest.TestCase, mixin), {"_get_model": lambda self: model()})
     getattr(case(name), name)()
 
 

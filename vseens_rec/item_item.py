@@ -1,5 +1,6 @@
 """Item-item models: labels are scored by the labels that an image has, without factors."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -37,10 +38,8 @@ class _ItemItemModel(LinearRecommender):
         "neighbors": [Interval(Integral, 1, None, closed="left")],
     }
 
-    @property
-    def dtype(self) -> type[np.float32]:
-        """The type of scores."""
-        return np.float32
+    # of scores
+    dtype = np.float32
 
     def _weights_of(self, matrix: csr_matrix) -> ItemItemWeights:
         raise NotImplementedError
@@ -157,10 +156,10 @@ class _ItemItemModel(LinearRecommender):
         itemid = _validation.check_ids(itemid, n, "itemid", "labels")
         given = np.atleast_1d(itemid)
         part = self._item_item
+        assert part is not None
 
         def compare(block: slice) -> NDArray[np.float32]:
-            found = [part.partial_correlations(label) for label in given[block]]
-            return np.stack(found).astype(np.float32)
+            return np.stack([part.partial_correlations(label) for label in given[block]])
 
         return self._compared(itemid, n, compare, N, filter_items, items, "items", "labels")
 
@@ -206,8 +205,8 @@ class _ItemItemModel(LinearRecommender):
 
         def compare(block: slice) -> NDArray[np.float32]:
             shared = (pattern[given[block]] @ pattern.T).toarray()
-            cosines = shared / lengths / lengths[given[block], None]
-            return cosines.astype(np.float32)
+            cosines: NDArray[np.float32] = shared / lengths / lengths[given[block], None]
+            return cosines
 
         return self._compared(userid, n, compare, N, filter_users, users, "users", "images")
 
@@ -215,7 +214,7 @@ class _ItemItemModel(LinearRecommender):
         self,
         own: int | NDArray[np.int64],
         n: int,
-        compare: Any,
+        compare: Callable[[slice], NDArray[np.float32]],
         N: int,
         left_out: IdListLike | None,
         kept: IdListLike | None,
@@ -257,9 +256,9 @@ class EDLAE(_ItemItemModel):
     `EASE` with a penalty that grows with how often a label is seen, as if labels of the images
     were dropped by chance. By default long rows count less, and the most frequent pairs of labels
     are features of their own where that ranks higher (Steck and Liang, RecSys 2021): what two
-    labels say together is not the sum of what each says. All is solved at once, by one inverse; the
-    penalty, and whether there are pairs, are chosen by labels that are hidden of up to 2,000 images,
-    with no further fit.
+    labels say together is not the sum of what each says. One inverse solves all. The penalty, and
+    whether there are pairs, are chosen by labels that are hidden of up to 2,000 images; the inverse
+    tells the scores of a fit without them.
 
     Parameters
     ----------
@@ -335,8 +334,8 @@ class EDLAE(_ItemItemModel):
 class EASE(EDLAE):
     """Embarrassingly shallow autoencoder (Steck, WWW 2019): the usual closed form.
 
-    A label is predicted by a ridge regression on all others; the inverse of one matrix solves all of
-    them. `EDLAE` ranks higher at its defaults; this one is what others mean by the name, with the
+    A label is predicted by a ridge regression on all others; the inverse of one matrix solves all.
+    `EDLAE` ranks higher at its defaults; this one is what others mean by the name, with the
     penalty chosen by labels that are hidden. For tens of thousands of labels and more take
     `SparseEASE`.
 
@@ -402,7 +401,7 @@ class SparseEASE(_ItemItemModel):
         The penalty, in images of a mean number of labels.
     dropout : float, default=0.0
         The chance that a label is dropped, as in `EDLAE`.
-    row_power : float, default=0.6
+    row_power : float, default=0.3
         An image of n labels counts ``n ** -row_power`` times; 0: all count the same.
     pairs : int, default=0
         How many pairs of labels can be neighbours as well: the most frequent ones.
@@ -432,7 +431,7 @@ class SparseEASE(_ItemItemModel):
         neighbors: int = 60,
         regularization: float = 50.0,
         dropout: float = 0.0,
-        row_power: float = 0.6,
+        row_power: float = 0.3,
         pairs: int = 0,
         num_threads: int = 0,
     ):

@@ -293,7 +293,8 @@ class FactorRecommender(MatrixFactorizationBase):
     def _sums(self, users: Floats, rows: csr_matrix) -> NDArray[np.float32]:
         """Return the scores of images by their factors and by the labels that they have."""
         with limit_blas(self.num_threads):
-            scores = np.matmul(users, self.item_factors.T).astype(np.float32, order="C", copy=False)
+            products = np.matmul(users, self.item_factors.T)
+        scores: NDArray[np.float32] = products.astype(np.float32, order="C", copy=False)
         if self._item_item is not None:
             self._item_item.add_to(scores, rows, self.num_threads)
         return scores
@@ -348,14 +349,14 @@ class FactorRecommender(MatrixFactorizationBase):
                 "for one: EASE, EDLAE and SparseEASE do"
             )
         n_users = len(self.user_factors) if user_items is None else np.iinfo(np.int32).max
-        userid = _validation.check_ids(userid, n_users, "userid", "images")
-        itemid = _validation.check_ids(itemid, len(self.item_factors), "itemid", "labels")
-        if not isinstance(userid, int) or not isinstance(itemid, int):
+        user = _validation.check_ids(userid, n_users, "userid", "images")
+        label = _validation.check_ids(itemid, len(self.item_factors), "itemid", "labels")
+        if not isinstance(user, int) or not isinstance(label, int):
             raise TypeError("explain takes one userid and one itemid")
         N = _validation.check_n(N)
-        shares = self._item_item.contributions(self._known_rows(userid, user_items), itemid)
+        shares = self._item_item.contributions(self._known_rows(user, user_items), label)
         # the label itself says nothing
-        shares.pop(itemid, None)
+        shares.pop(label, None)
         ranked = sorted(shares.items(), key=lambda share: (-share[1], share[0]))
         return sum(shares.values()), ranked[:N], None
 

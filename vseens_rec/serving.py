@@ -197,8 +197,8 @@ def best_of_scores(
     N: int,
     lowest: float,
     left_out: LeftOut | None,
-    left_out_everywhere: NDArray[np.int64] | None,
-    among: NDArray[np.int64] | None = None,
+    left_out_everywhere: NDArray[np.integer[Any]] | None,
+    among: NDArray[np.integer[Any]] | None = None,
 ) -> Ranking:
     """Find what scores highest for each query, by scores that are more than products of factors.
 
@@ -227,12 +227,13 @@ def best_of_scores(
         Their scores.
     """
     ids, scores = np.empty((n_queries, N), np.int32), np.empty((n_queries, N), np.float32)
-    ends = own = None
+    ends: NDArray[np.int64] | None = None
+    own = None
     if left_out is not None:
         left_out = left_out if among is None else left_out.among(among)
         own = _int32(left_out.ids)
-        ends = np.array([0, len(own)]) if left_out.indptr is None else left_out.indptr
-        ends = ends.astype(np.int64, copy=False)
+        indptr = np.array([0, len(own)]) if left_out.indptr is None else left_out.indptr
+        ends = indptr.astype(np.int64, copy=False)
     everywhere = None if left_out_everywhere is None else _int32(left_out_everywhere)
     together = max(1, min(MOST_TOGETHER, SCORES_TOGETHER // max(1, n)))
     for start in range(0, n_queries, together):

@@ -129,8 +129,9 @@ class ItemItemWeights:
 
     def __init__(self, weights: NDArray[np.float32] | csr_matrix, pairs: Pairs):
         self.weights, self.pairs = weights, pairs
-        self._sparse: tuple[Any, ...] | None = None
-        if isinstance(weights, csr_matrix):
+        # indptr, ids and values
+        self._sparse: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]] | None = None
+        if not isinstance(weights, np.ndarray):
             self._sparse = (
                 weights.indptr.astype(np.int64, copy=False),
                 weights.indices.astype(np.int32, copy=False),
@@ -181,14 +182,17 @@ class ItemItemWeights:
         features = self.pairs.features(rows)
         indptr, indices = features.indptr.astype(np.int64, copy=False), features.indices
         # values of a row of weights, in the mean
-        width = self.n_labels if self._sparse is None else self.weights.nnz // len(self._sparse[0])
+        width = self.n_labels
+        if self._sparse is not None:
+            width = len(self._sparse[2]) // len(self._sparse[0])
         threads = 1
         if num_threads != 1 and len(indices) * width > ADDITIONS_PER_THREAD:
             threads = effective_threads(num_threads)
         if self._sparse is None:
             kernel.add_dense_weights(indptr, indices, self.weights, scores, threads)
         else:
-            kernel.add_sparse_weights(indptr, indices, *self._sparse, scores, threads)
+            weight_indptr, ids, values = self._sparse
+            kernel.add_sparse_weights(indptr, indices, weight_indptr, ids, values, scores, threads)
 
     def scores(self, rows: csr_matrix, num_threads: int = 1) -> NDArray[np.float32]:
         """Return the scores of images, given their labels, (n_rows, n_labels)."""
@@ -228,10 +232,7 @@ class ItemItemWeights:
             Whose score it is.
         """
         ids = self.pairs.features(row).indices
-        if self._sparse is None:
-            values = self.weights[ids, label]
-        else:
-            values = self.weights[ids].getcol(label).toarray().ravel()
+        values = self._column(self.weights[ids], label)
         parts = self.pairs.parts[ids]
         shares: dict[int, float] = dict.fromkeys(row.indices.tolist(), 0.0)
         for (first, second), value in zip(parts.tolist(), values.tolist(), strict=True):
@@ -244,16 +245,21 @@ class ItemItemWeights:
 
         Of a closed form without pairs that is the correlation of two labels, the others given.
         """
-        n = self.n_labels
-        if self._sparse is None:
-            given, taken = self.weights[label], self.weights[:n, label]
-        else:
-            given = self.weights[[label]].toarray().ravel()
-            taken = self.weights[:n].getcol(label).toarray().ravel()
+        given = self._column(self.weights[[label]].T, 0)
+        taken = self._column(self.weights[: self.n_labels], label)
         products = given * taken
         found: NDArray[np.float32] = np.sqrt(np.maximum(products, 0)) * np.sign(given)
         found[label] = 1
         return found
+
+    @staticmethod
+    def _column(weights: Any, label: int) -> NDArray[np.float32]:
+        column: NDArray[np.float32] = (
+            weights[:, [label]]
+            if isinstance(weights, np.ndarray)
+            else weights[:, [label]].toarray()
+        )
+        return column.ravel()
 
 
 class ClosedForm:
@@ -395,7 +401,8 @@ def row_weights(matrix: csr_matrix, power: float) -> NDArray[np.float64]:
     """Weigh images by their number of labels to a negative power; the mean of them is 1."""
     lengths = np.diff(matrix.indptr).astype(np.float64)
     weights: NDArray[np.float64] = np.maximum(lengths, 1) ** -power
-    return weights / weights[lengths > 0].mean()
+    weights /= weights[lengths > 0].mean()
+    return weights
 
 
 def local_ridge(

@@ -27,6 +27,8 @@ RATIOS = tuple(2.0**power for power in range(-4, 6))
 # features in all, up to which pairs are added: an inverse of them takes about a second
 MOST_FEATURES = 3000
 MOST_PAIRS = 2000
+# they are left out where hidden labels rank lower by more than chance
+LOSS_OF_PAIRS = 0.995
 
 
 class Holdout(NamedTuple):
@@ -119,7 +121,7 @@ def weight_of_parts(
     best = int(np.argmax(inner))
     if values[0] >= inner[best] and values[0] >= alone:
         return 1.0, 0.0
-    if alone > inner[best]:
+    if alone >= inner[best]:
         return 0.0, 1.0
     return 1.0, float(ratios[best + 2]) * scale
 
@@ -176,6 +178,6 @@ def choose_closed_form(
     if not len(chosen.partners):
         return plain or solve(penalty)
     form = solve(penalty, chosen)
-    if plain is not None and measure(form) < measure(plain):
+    if plain is not None and measure(form) < LOSS_OF_PAIRS * measure(plain):
         return plain
     return form

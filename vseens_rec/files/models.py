@@ -172,9 +172,10 @@ def _check_arrays(arrays: Arrays, owner: str) -> None:
     _check_item_item(arrays, len(items), owner)
     if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
         raise ValueError(f"{owner} has half of a fitted matrix")
-    if "liked_indptr" in arrays:
-        if not _is_pattern(arrays["liked_indptr"], arrays["liked_indices"], len(users), len(items)):
-            raise ValueError(f"the fitted matrix of {owner} does not agree with its factors")
+    if "liked_indptr" in arrays and not _is_pattern(
+        arrays["liked_indptr"], arrays["liked_indices"], len(users), len(items)
+    ):
+        raise ValueError(f"the fitted matrix of {owner} does not agree with its factors")
 
 
 def _check_item_item(arrays: Arrays, n_labels: int, owner: str) -> None:
