@@ -146,7 +146,10 @@ def sources_of(name):
 
 setup(
     ext_modules=cythonize(
-        [sources_of(name) for name in ("platform", "kernel_plain", "kernel_avx2", "kernel_avx512")],
+        [
+            sources_of(name)
+            for name in ("platform", "counting", "kernel_plain", "kernel_avx2", "kernel_avx512")
+        ],
         include_path=["ext"],
         build_dir="build",
         compiler_directives={

@@ -6,7 +6,7 @@ trained with the adaptive negative sampler of VSE-ens.
 
 __version__ = "0.1.0"
 
-from . import choices, datasets, metrics, model_selection
+from . import choices, datasets, metrics, model_selection, text
 from ._native import show_config
 from .baselines import (
     BPR,
@@ -22,6 +22,7 @@ from .baselines import (
 from .files.checkpoints import Checkpoint
 from .named import NamedModel, NamedRanking
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
+from .text import SkipGram
 from .vseens import VSEens
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "PopularitySampler",
     "ReleasedVSEens",
     "SampledSoftmax",
+    "SkipGram",
     "UniformSampler",
     "VSEens",
     "choices",
@@ -47,4 +49,5 @@ __all__ = [
     "metrics",
     "model_selection",
     "show_config",
+    "text",
 ]

@@ -392,6 +392,7 @@ class VSEens(LinearRecommender):
             stopping=early_stopping_of(self._parameters()),
             fold_in=self.fold_in_users,
             show_progress=show_progress,
+            popularity=self._popularity(matrix),
         )
         with closing(course):
             # factors of zero, with which popularity is all there is, have no direction to go on in
@@ -615,7 +616,11 @@ class VSEens(LinearRecommender):
                 "these parameters as they were in fit, or fit anew"
             )
 
-    def _label_counts(self) -> NDArray[np.int64]:
+    def _popularity(self, matrix: csr_matrix) -> NDArray[np.float64] | None:
+        """Return how popular every label is; None: by the number of images that have it."""
+        return None
+
+    def _label_counts(self) -> NDArray[np.int64] | NDArray[np.float64]:
         if "_pairs" not in self.__dict__:
             raise ValueError(
                 "sampler='popularity' needs to know how many images have each label, but this "

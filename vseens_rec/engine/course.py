@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
@@ -36,6 +38,8 @@ class Course:
         End with images folded in.
     show_progress : bool
         Show a bar.
+    popularity : ndarray of float64, optional
+        How popular every label is; None: by the number of images that have it.
 
     Attributes
     ----------
@@ -56,14 +60,15 @@ class Course:
         stopping: EarlyStopping | None,
         fold_in: bool,
         show_progress: bool,
+        popularity: NDArray[np.float64] | None = None,
     ):
         self.seed, self.num_threads, self.fold_in = seed, num_threads, fold_in
-        self.whole = Interactions.of(matrix)
+        self.whole = Interactions.of(matrix, popularity)
         self.known, self.interactions = matrix, self.whole
         self.monitor: Monitor | None = None
         if stopping is not None:
             self.known, held_out = validation_split(matrix, stopping.validation_fraction)
-            self.interactions = Interactions.of(self.known)
+            self.interactions = Interactions.of(self.known, popularity)
             self.monitor = Monitor(
                 self.known, held_out, stopping=stopping, fold_in=fold_in, num_threads=num_threads
             )
@@ -155,7 +160,7 @@ class Course:
         settings, sampler = trainer.settings, trainer.sampler
         if self.monitor is not None and settings.sampler.needs_counts:
             # labels that were held out count again
-            sampler = sampler_of(settings, self.whole.shape[1], lambda: self.whole.label_counts)
+            sampler = sampler_of(settings, self.whole.shape[1], lambda: self.whole.popularity)
         group_size = last_group_size(settings, trainer.history)
         folder = FoldIn(settings, trainer.item_factors, sampler, group_size, self.num_threads)
         folder.users(self.whole, self.num_threads, out=trainer.user_factors)

@@ -26,6 +26,7 @@ ARRAYS: dict[str, tuple[int, tuple[type, ...]]] = {
     "item_factors": (2, FLOATS),
     "liked_indptr": (1, INTEGERS),
     "liked_indices": (1, INTEGERS),
+    "context_counts": (1, (np.float64,)),
 }
 VALUES: dict[str, type] = {
     "history_": dict,
@@ -33,6 +34,7 @@ VALUES: dict[str, type] = {
     "n_features_in_": int,
     "best_iteration_": int,
     "trial_": dict,
+    "words_": list,
 }
 
 
@@ -136,6 +138,9 @@ def _restored(header: Header, arrays: Arrays) -> ModelState:
         result_from(values.get("trial_", {}))
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"trial_ of the file is damaged: {error}") from error
+    words = kept.get("words_", [])
+    if not all(isinstance(word, str) for word in words) or len(set(words)) < len(words):
+        raise ValueError("words_ of the file holds more than words, each once")
     columns = names_from_json(header.get("columns"))
     if columns is not None and len(columns) != kept.get("n_features_in_"):
         raise ValueError(f"the file names {len(columns)} columns, but the model has others")
@@ -162,6 +167,11 @@ def _check_arrays(arrays: Arrays, owner: str) -> None:
         raise ValueError(f"{owner} has factors of shapes {users.shape} and {items.shape}")
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ValueError(f"{owner} has factors that are not finite")
+    counts = arrays.get("context_counts")
+    if counts is not None and (
+        len(counts) != len(items) or not (np.isfinite(counts) & (counts >= 0)).all()
+    ):
+        raise ValueError(f"{owner} has counts of contexts that do not agree with its factors")
     if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
         raise ValueError(f"{owner} has half of a fitted matrix")
     if "liked_indptr" in arrays:
