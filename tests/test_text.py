@@ -214,6 +214,7 @@ def test_the_rate_falls_inside_an_epoch_and_an_epoch_draws_the_sum_of_counts(cou
         return original(self, number, rows, draws, n_threads)
 
     monkeypatch.setattr(Trainer, "_call_kernel", watched)
+    monkeypatch.setattr("vseens_rec.engine.trainer.DRAWS_OF_VISIT", 8)
     model = SkipGram(factors=4, iterations=2, random_state=0, num_threads=1)
     model.fit(counted, show_progress=False)
     assert rates[0] == model.learning_rate
