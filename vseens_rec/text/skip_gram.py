@@ -86,7 +86,7 @@ class SkipGram(VSEens):
 
     See Also
     --------
-    count_skip_grams : The matrix of counts of a text.
+    vseens_rec.text.count_skip_grams : The matrix of counts of a text.
 
     Examples
     --------
@@ -276,7 +276,7 @@ class SkipGram(VSEens):
 
         See Also
         --------
-        WordVectors.load_word2vec : Reads it.
+        vseens_rec.text.WordVectors.load_word2vec : Reads it.
 
         Examples
         --------
