@@ -171,7 +171,9 @@ def translated(extensions, build_dir=None):
 
 setup(
     ext_modules=[
-        *translated([extension("platform", "ext/platform.pyx")], "build"),
+        *translated(
+            [extension(name, f"ext/{name}.pyx") for name in ("platform", "counting")], "build"
+        ),
         *translated([extension(path.stem, path) for path in kernel_sources()]),
     ],
     cmdclass={"build_ext": BuildExtension},

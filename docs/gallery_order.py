@@ -9,6 +9,7 @@ ORDER = [
     "compare_baselines.py",
     "see_samplers.py",
     "serve_with_index.py",
+    "word_vectors.py",
     "two_tower_pytorch.py",
 ]
 

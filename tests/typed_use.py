@@ -25,6 +25,7 @@ from vseens_rec import (
     Popularity,
     PopularitySampler,
     SampledSoftmax,
+    SkipGram,
     UniformSampler,
     VSEens,
     show_config,
@@ -48,6 +49,7 @@ from vseens_rec.model_selection import (
     leave_k_out_split,
     leave_one_out_split,
 )
+from vseens_rec.text import count_skip_grams
 
 if TYPE_CHECKING:
     from typing_extensions import assert_type
@@ -85,6 +87,11 @@ def fitting(X: csr_matrix, dense: NDArray[np.bool_], array: csr_array) -> None:
     assert_type(WARP(selection=Violator(max_trials=100), random_state=0).fit(X), WARP)
     assert_type(NaiveRank(loss=Hinge(margin=0.5)).fit(X), NaiveRank)
     assert_type(SampledSoftmax(loss=Softmax(temperature=0.5)).fit(X), SampledSoftmax)
+    words = SkipGram(window=3, max_vocabulary=1000).fit(X)
+    assert_type(words, SkipGram)
+    assert_type(words.fit(Path("text.txt")).fit([["sea", "lake"]]), SkipGram)
+    assert_type(words.fit(count_skip_grams("text.txt")), SkipGram)
+    assert_type(words.most_similar("sea", N=3), list[tuple[str, float]])
     assert_type(Popularity(dtype="float64", num_threads=1).fit(X), Popularity)
 
     checkpoint = Checkpoint(Path("training"), every=5)

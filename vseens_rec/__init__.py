@@ -6,7 +6,7 @@ trained with the adaptive negative sampler of VSE-ens.
 
 __version__ = "0.1.0"
 
-from . import choices, datasets, metrics, model_selection
+from . import choices, datasets, metrics, model_selection, text
 from ._native import show_config
 from .baselines import (
     BPR,
@@ -23,6 +23,7 @@ from .files.checkpoints import Checkpoint
 from .item_item import EASE, EDLAE, SparseEASE
 from .named import NamedModel, NamedRanking
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
+from .text import SkipGram
 from .vseens import VSEens
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "PopularitySampler",
     "ReleasedVSEens",
     "SampledSoftmax",
+    "SkipGram",
     "SparseEASE",
     "UniformSampler",
     "VSEens",
@@ -51,4 +53,5 @@ __all__ = [
     "metrics",
     "model_selection",
     "show_config",
+    "text",
 ]

@@ -40,6 +40,7 @@ TEXTBOOK: dict[str, Any] = {
     "learning_rate_schedule": "constant",
     "user_learning_rate_multiplier": 1.0,
     "init": "random",
+    "item_item": None,
 }
 RANK_SCALE = 0.1
 USUAL = Usual(penalty=0.03)
@@ -287,7 +288,7 @@ class NaiveRank(VSEens):
     kinds={"loss": Softmax},
     selection="first",
     # small steps from a good start: more of them rank no higher, but with more factors they do
-    defaults={"factors": 256, "iterations": 15, "init": "spectral"},
+    defaults={"factors": 256, "iterations": 15, "init": "spectral", "item_item": None},
 )
 class SampledSoftmax(VSEens):
     """Softmax over a positive and some sampled labels, by default ones that rank high.
@@ -323,6 +324,7 @@ class SampledSoftmax(VSEens):
         "loss": "hinge",
         "use_bias": False,
         "fold_in_users": False,
+        "item_item": None,
     },
     candidates=1,
     damped_steps=False,

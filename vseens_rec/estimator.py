@@ -44,6 +44,10 @@ class LinearRecommender(
         "dtype": "no_validation",
     }
 
+    def _as_matrix(self, X: Any) -> Any:
+        """Return the matrix that `fit` was given something else for."""
+        return X
+
     def _learn(
         self,
         matrix: csr_matrix,
@@ -197,7 +201,7 @@ class LinearRecommender(
         self._check_parameters()
         before = dict(self.__dict__)
         try:
-            matrix = _validation.check_user_items(self, X)
+            matrix = _validation.check_user_items(self, self._as_matrix(X))
             with limit_blas(self.num_threads):
                 self._learn(matrix, bool(show_progress), callback, checkpoint)
         except BaseException:
@@ -435,6 +439,8 @@ class LinearRecommender(
             learned["liked_indptr"], learned["liked_indices"] = self._pairs.arrays()
         if self._item_item is not None:
             learned |= self._item_item.arrays()
+        if "context_counts_" in attributes:
+            learned["context_counts"] = attributes["context_counts_"]
         arrays = {name: np.asarray(array) for name, array in learned.items() if array is not None}
         self._check_files_columns(arrays, "the model")
         return ModelState(
@@ -467,6 +473,8 @@ class LinearRecommender(
             if name in state.arrays:
                 setattr(model, f"_{name}", state.arrays[name])
         model._item_item = ItemItemWeights.of_arrays(state.arrays)
+        if "context_counts" in state.arrays:
+            model.__dict__["context_counts_"] = state.arrays["context_counts"]
         if "liked_indptr" in state.arrays:
             model._pairs = StoredPairs(state.arrays["liked_indptr"], state.arrays["liked_indices"])
         if state.columns is not None:

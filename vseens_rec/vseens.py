@@ -153,10 +153,10 @@ class VSEens(LinearRecommender):
         End `fit` with the factors that `transform` gives for every image: computed anew from its
         labels with the labels' factors fixed, which ranks better than the factors left by the
         training, most of all after few iterations. Otherwise those are kept.
-    item_item : {"auto", "dense", "sparse"}, ItemItem or None, default=None
+    item_item : {"auto", "dense", "sparse"}, ItemItem or None, default="auto"
         Add to the scores by factors what the labels say that an image has: weights between labels,
         solved for beside the training (`DenseItemItem`: by one inverse; `SparseItemItem`: for many
-        labels; ``"auto"``: by their number). Both parts are weighed by labels that are hidden of up
+        labels; ``"auto"``: by their number, and neither for fewer than 20 `iterations`). Both parts are weighed by labels that are hidden of up
         to 2,000 images in the first four fifths of the epochs. `recommend`, `score`, the measures
         and `explain` use both; the factors alone are what `transform`, `similar_items` and
         `similar_users` use. None, and where hidden labels rank no higher with it: factors alone.
@@ -288,7 +288,7 @@ class VSEens(LinearRecommender):
         verify_negative_samples: bool = True,
         init: str | Start | None = None,
         fold_in_users: bool = True,
-        item_item: str | ItemItem | None = None,
+        item_item: str | ItemItem | None = "auto",
         warm_start: bool = False,
         early_stopping: bool | EarlyStopping = False,
         dtype: DTypeLike = np.float32,
@@ -367,6 +367,7 @@ class VSEens(LinearRecommender):
             "use_bias": False,
             "init": Random(scale=0.01),
             "fold_in_users": False,
+            "item_item": None,
         }
         kinds = cls._kinds
         if kinds.get("sampler") is Exact:
@@ -405,8 +406,9 @@ class VSEens(LinearRecommender):
             effective_threads(self.num_threads),
             stopping=early_stopping_of(self._parameters()),
             fold_in=self.fold_in_users,
-            item_item=item_item_of(self.item_item, n_labels),
+            item_item=item_item_of(self.item_item, n_labels, self.iterations),
             show_progress=show_progress,
+            popularity=self._popularity(matrix),
         )
         with closing(course):
             # factors of zero, with which popularity is all there is, have no direction to go on in
@@ -641,7 +643,11 @@ class VSEens(LinearRecommender):
                 "these parameters as they were in fit, or fit anew"
             )
 
-    def _label_counts(self) -> NDArray[np.int64]:
+    def _popularity(self, matrix: csr_matrix) -> NDArray[np.float64] | None:
+        """Return how popular every label is; None: by the number of images that have it."""
+        return None
+
+    def _label_counts(self) -> NDArray[np.int64] | NDArray[np.float64]:
         if "_pairs" not in self.__dict__:
             raise ValueError(
                 "sampler='popularity' needs to know how many images have each label, but this "

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from tqdm.auto import tqdm
 
@@ -48,6 +50,8 @@ class Course:
         Add an item-item part.
     show_progress : bool
         Show a bar.
+    popularity : ndarray of float64, optional
+        How popular every label is; None: by the number of images that have it.
 
     Attributes
     ----------
@@ -73,18 +77,19 @@ class Course:
         fold_in: bool,
         item_item: ItemItem | None,
         show_progress: bool,
+        popularity: NDArray[np.float64] | None = None,
     ):
         self.seed, self.num_threads, self.fold_in = seed, num_threads, fold_in
         self.item_item = item_item
         self.part: ItemItemPart | None = None
         self.found = TrialResult()
-        self.whole = Interactions.of(matrix)
+        self.whole = Interactions.of(matrix, popularity)
         self.known, self.interactions = matrix, self.whole
         self.monitor: Monitor | None = None
         self.holdout: Holdout | None = None
         if stopping is not None:
             self.known, held_out = validation_split(matrix, stopping.validation_fraction)
-            self.interactions = Interactions.of(self.known)
+            self.interactions = Interactions.of(self.known, popularity)
             self.monitor = Monitor(
                 self.known, held_out, stopping=stopping, fold_in=fold_in, num_threads=num_threads
             )
@@ -161,7 +166,7 @@ class Course:
         settings, sampler = trainer.settings, trainer.sampler
         if settings.sampler.needs_counts:
             # labels that were held out count again
-            sampler = sampler_of(settings, self.whole.shape[1], lambda: self.whole.label_counts)
+            sampler = sampler_of(settings, self.whole.shape[1], lambda: self.whole.popularity)
         group_size = last_group_size(settings, trainer.history)
         return FoldIn(settings, trainer.item_factors, sampler, group_size, self.num_threads)
 

@@ -30,6 +30,8 @@ class Interactions:
         What the pairs are worth; None: all alike.
     first_row : int
         Number of the first image where these are a part of more: random numbers go by it.
+    popularity : ndarray of float64, optional
+        How popular every label is; None: by the number of images that have it.
     """
 
     def __init__(
@@ -39,13 +41,15 @@ class Interactions:
         n_labels: int,
         values: NDArray[Any] | None = None,
         first_row: int = 0,
+        popularity: NDArray[np.float64] | None = None,
     ):
         self.indptr, self.indices, self.values = indptr, indices, values
         self.shape = len(indptr) - 1, n_labels
         self.first_row = first_row
+        self._popularity = popularity
 
     @classmethod
-    def of(cls, matrix: csr_matrix) -> Interactions:
+    def of(cls, matrix: csr_matrix, popularity: NDArray[np.float64] | None = None) -> Interactions:
         """Read a canonical matrix: sorted, without duplicates, every stored value > 0.
 
         Arrays are taken as they are where they have the types already.
@@ -55,6 +59,7 @@ class Interactions:
             matrix.indices.astype(np.int32, copy=False),
             matrix.shape[1],
             matrix.data,
+            popularity=popularity,
         )
 
     @property
@@ -71,6 +76,11 @@ class Interactions:
     def label_counts(self) -> NDArray[np.int64]:
         """The number of images of every label."""
         return count_labels(self.indices, self.shape[1])
+
+    @property
+    def popularity(self) -> NDArray[np.int64] | NDArray[np.float64]:
+        """How popular every label is."""
+        return self.label_counts if self._popularity is None else self._popularity
 
     @cached_property
     def running_values(self) -> NDArray[np.float64]:

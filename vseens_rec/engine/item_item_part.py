@@ -15,6 +15,8 @@ from .item_item_choices import Holdout, choose_closed_form, weight_of_parts
 
 # one inverse of more takes longer than a regression for each
 MOST_LABELS_OF_DENSE = 6000
+# with fewer epochs there is as little time for it as for a trial
+FEWEST_ITERATIONS = 20
 # scores that are compared at once: fewer images where labels are many
 MOST_SCORES = 40_000_000
 FEWEST_IMAGES = 100
@@ -24,11 +26,13 @@ SEED = 1801_01632
 ALONE = 64.0
 
 
-def item_item_of(given: str | ItemItem | None, n_labels: int) -> ItemItem | None:
-    """Return the part that a name stands for; "auto" goes by the number of labels."""
+def item_item_of(given: str | ItemItem | None, n_labels: int, iterations: int) -> ItemItem | None:
+    """Return the part that a name stands for; "auto" goes by the numbers of labels and epochs."""
     if given is None or isinstance(given, ItemItem):
         return given
     if given == "auto":
+        if iterations < FEWEST_ITERATIONS:
+            return None
         given = "dense" if n_labels <= MOST_LABELS_OF_DENSE else "sparse"
     return DenseItemItem() if given == "dense" else SparseItemItem()
 

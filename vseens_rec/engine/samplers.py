@@ -87,7 +87,9 @@ def make_sampler(
 
 
 def sampler_of(
-    settings: Settings, n_labels: int, label_counts: Callable[[], NDArray[np.int64]]
+    settings: Settings,
+    n_labels: int,
+    label_counts: Callable[[], NDArray[np.int64] | NDArray[np.float64]],
 ) -> kernel.Sampler:
     """Make the sampler of a training; the counts of labels are asked for if it needs them."""
     weights = None

@@ -85,11 +85,15 @@ class Usual(NamedTuple):
         Do as the code that the paper's authors released.
     choices : dict of str to Choice
         By parameter, what its None means.
+    values_are_counts : bool
+        A value tells how often its pair was seen: an epoch draws as many positives as that is for
+        all, and goes through long rows a part at a time.
     """
 
     penalty: float = 0.04
     released: bool = False
     choices: Mapping[str, Any] = {}
+    values_are_counts: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ class Settings:
     verify_negative_samples: bool
     init: Start
     released: bool
+    values_are_counts: bool = False
 
     @property
     def columns(self) -> int:
@@ -281,6 +286,7 @@ def resolve(
         verify_negative_samples=given["verify_negative_samples"],
         init=init,
         released=usual.released,
+        values_are_counts=usual.values_are_counts,
     )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from math import ceil, log
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
@@ -25,8 +25,15 @@ MOST_PAIRS = 2.0**62
 # images and labels whose scores are looked at after an epoch
 SHARED_IMAGES = 100
 SHARED_LABELS = 2000
+# a row that learned from more draws at a time would pull the labels after it alone meanwhile
+DRAWS_OF_VISIT = 512
+# random numbers of the rounds of an epoch are keyed so far from each other
+EPOCHS_APART = 1 << 32
 # the code that the paper's authors released calls so many triplets an image an iteration
 RELEASED_TRIPLETS = 100
+
+# rows in their order and, where positives are drawn, how many of each
+Round: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32] | None]
 
 
 class Trainer:
@@ -108,6 +115,8 @@ class Trainer:
         if self.settings.positive_sampling == "weighted":
             self.running_values = interactions.running_values
             self.row_values = self.running_values[interactions.indptr[self.rows + 1] - 1]
+            if self.settings.values_are_counts:
+                self.n_pairs = max(1, round(float(self.row_values.sum())))
 
     def go_on_with(self, interactions: Interactions) -> None:
         """Learn from other pairs of the same images and labels, where an epoch has ended."""
@@ -158,7 +167,7 @@ class Trainer:
 
     def new_sampler(self) -> kernel.Sampler:
         """Make a sampler of the settings for these labels."""
-        return sampler_of(self.settings, self.shape[1], lambda: self.interactions.label_counts)
+        return sampler_of(self.settings, self.shape[1], lambda: self.interactions.popularity)
 
     def continue_history(self, history: History, epochs: int) -> None:
         """Count on from the epochs of another training, whose random numbers are not used again.
@@ -220,16 +229,30 @@ class Trainer:
 
         Of so many iterations, this is that of a number from 0: the learning rate goes by it.
         """
-        self.learning_rate = self.settings.learning_rate
-        if self.settings.learning_rate_schedule == "linear":
-            self.learning_rate *= 1 - iteration / iterations
         started = time.perf_counter()
         generator = np.random.Generator(np.random.PCG64([self.seed, self.epochs]))
-        order, draws = self._plan_epoch(generator)
+        rounds = self._plan_epoch(generator)
+        counts: dict[str, float] = dict.fromkeys(kernel.COUNTS, 0)
+        for number, (order, draws) in enumerate(rounds):
+            self.learning_rate = self.settings.learning_rate
+            if self.settings.learning_rate_schedule == "linear":
+                self.learning_rate *= 1 - (iteration + number / len(rounds)) / iterations
+            self._run_round(number, order, draws, counts)
+        self._close_epoch(counts, time.perf_counter() - started)
+        return counts
+
+    def _run_round(
+        self,
+        number: int,
+        order: NDArray[np.int32],
+        draws: NDArray[np.int32] | None,
+        counts: dict[str, float],
+    ) -> None:
+        """Train on rows in their order, and add what the kernel counts."""
         work = np.cumsum(
             self.interactions.lengths[order] if draws is None else draws, dtype=np.int64
         )
-        counts: dict[str, float] = dict.fromkeys(kernel.COUNTS, 0)
+        n_threads = threads_for(int(work[-1]) if len(work) else 0, self.num_threads)
         start, done = 0, 0
         while start < len(order):
             limit = self.call_size.pairs
@@ -238,7 +261,7 @@ class Trainer:
             stop = min(len(order), int(np.searchsorted(work, done + limit)) + 1)
             call_started = time.perf_counter()
             called = self._call_kernel(
-                order[start:stop], None if draws is None else draws[start:stop]
+                number, order[start:stop], None if draws is None else draws[start:stop], n_threads
             )
             self.call_size.record(int(work[stop - 1]) - done, time.perf_counter() - call_started)
             if called["not_finite"]:
@@ -248,21 +271,20 @@ class Trainer:
             if self.pairs_since_refresh is not None:
                 self.pairs_since_refresh += int(work[stop - 1]) - done
             start, done = stop, int(work[stop - 1])
-        self._close_epoch(counts, time.perf_counter() - started)
-        return counts
 
-    def _plan_epoch(
-        self, generator: np.random.Generator
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
-        """Return the order of the rows and, where positives are drawn, how many of each row."""
+    def _plan_epoch(self, generator: np.random.Generator) -> list[Round]:
+        """Return the rounds of an epoch, in each of which a row comes up once at most."""
         if not len(self.rows):
-            return self.rows, None
+            return [(self.rows, None)]
         if self.settings.positive_sampling == "pairs":
-            return generator.permutation(self.rows), None
+            return [(generator.permutation(self.rows), None)]
         weights = np.ones(len(self.rows)) if self.row_values is None else self.row_values
-        visits = generator.multinomial(self.n_pairs, weights / weights.sum())
-        place = generator.permutation(np.flatnonzero(visits))
-        return self.rows[place], visits[place].astype(np.int32)
+        draws = generator.multinomial(self.n_pairs, weights / weights.sum())
+        place = generator.permutation(np.flatnonzero(draws))
+        rows, draws = self.rows[place], draws[place].astype(np.int32)
+        if self.settings.values_are_counts:
+            return spread_visits(rows, draws, DRAWS_OF_VISIT, generator)
+        return [(rows, draws)]
 
     def _refresh_if_due(self) -> int:
         """Refresh the rank table if its interval has passed; return the pairs to the next one."""
@@ -275,7 +297,11 @@ class Trainer:
         return self.refresh_interval - since
 
     def _call_kernel(
-        self, rows: NDArray[np.int32], draws: NDArray[np.int32] | None
+        self,
+        number: int,
+        rows: NDArray[np.int32],
+        draws: NDArray[np.int32] | None,
+        n_threads: int,
     ) -> dict[str, float]:
         return self.training.run(
             self.interactions.indptr,
@@ -289,9 +315,9 @@ class Trainer:
             group_size=self.group_size,
             seed=self.seed,
             # the first two streams of the seed made the initial factors
-            epoch=self.epochs + 2,
+            epoch=self.epochs + 2 + number * EPOCHS_APART,
             first_row=self.interactions.first_row,
-            n_threads=threads_for(self.n_pairs, self.num_threads),
+            n_threads=n_threads,
         )
 
     def _close_epoch(self, counts: dict[str, float], seconds: float) -> None:
@@ -375,3 +401,47 @@ class Trainer:
         items = items.astype(dtype, copy=False)
         del self.user_factors, self.item_factors, self.training
         return users, items
+
+
+def spread_visits(
+    rows: NDArray[np.int32],
+    draws: NDArray[np.int32],
+    most_draws: int,
+    generator: np.random.Generator,
+) -> list[Round]:
+    """Cut the draws of rows into visits of so many at most, at even distances over rounds.
+
+    Parameters
+    ----------
+    rows, draws : ndarray of int32 of shape (n,)
+        Each row once, and its draws, 1 at least.
+    most_draws : int
+        Of a visit.
+    generator : Generator
+        For the place of each row's first visit, and the order of rows in a round.
+
+    Returns
+    -------
+    list of (rows, draws)
+        The rounds, in each of which a row comes up once at most.
+    """
+    visits = -(-draws // most_draws)
+    n_rounds = int(visits.max())
+    starts = np.cumsum(visits) - visits
+    number = np.arange(visits.sum()) - np.repeat(starts, visits)
+    shifts = generator.random(len(rows))
+    place = (number + np.repeat(shifts, visits)) * np.repeat(n_rounds / visits, visits)
+    rounds = np.minimum(place.astype(np.int32), n_rounds - 1)
+    # visits of a row differ by one draw at most
+    share, rest = np.divmod(draws, visits)
+    of_visit = (np.repeat(share, visits) + (number < np.repeat(rest, visits))).astype(np.int32)
+    order = generator.permutation(len(rounds))
+    order = order[np.argsort(rounds[order], kind="stable")]
+    cuts = np.flatnonzero(np.diff(rounds[order])) + 1
+    return list(
+        zip(
+            np.split(np.repeat(rows, visits)[order], cuts),
+            np.split(of_visit[order], cuts),
+            strict=True,
+        )
+    )

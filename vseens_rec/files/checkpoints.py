@@ -37,7 +37,12 @@ KINDS: archive.Kinds = {
 # what may differ between the training that wrote the file and the one that goes on
 FREE = ("num_threads", "dtype", "random_state")
 # what a caller knows the rest of its description by
-ARGUMENTS = {"matrix": "X", "start": "warm_start", "initial factors": "warm_start"}
+ARGUMENTS = {
+    "matrix": "X",
+    "popularity": "X",
+    "start": "warm_start",
+    "initial factors": "warm_start",
+}
 
 
 class Checkpoint:
@@ -159,6 +164,8 @@ class Resumable:
             "matrix": _digest(np.array(matrix.shape), matrix.indptr, matrix.indices, matrix.data),
             "start": trainer.epochs,
         }
+        if trainer.settings.sampler.needs_counts:
+            self.identity["popularity"] = _digest(trainer.interactions.popularity)
         if trainer.epochs:
             # a warm start: the factors do not follow from the seed
             self.identity["initial factors"] = _digest(trainer.user_factors, trainer.item_factors)

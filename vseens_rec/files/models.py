@@ -33,6 +33,7 @@ ARRAYS: dict[str, tuple[int, tuple[type, ...]]] = {
     "item_weights_data": (1, (np.float32,)),
     "item_pairs_indptr": (1, INTEGERS),
     "item_pairs": (1, INTEGERS),
+    "context_counts": (1, (np.float64,)),
 }
 VALUES: dict[str, type] = {
     "history_": dict,
@@ -40,6 +41,7 @@ VALUES: dict[str, type] = {
     "n_features_in_": int,
     "best_iteration_": int,
     "trial_": dict,
+    "words_": list,
 }
 
 
@@ -143,6 +145,9 @@ def _restored(header: Header, arrays: Arrays) -> ModelState:
         result_from(values.get("trial_", {}))
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"trial_ of the file is damaged: {error}") from error
+    words = kept.get("words_", [])
+    if not all(isinstance(word, str) for word in words) or len(set(words)) < len(words):
+        raise ValueError("words_ of the file holds more than words, each once")
     columns = names_from_json(header.get("columns"))
     if columns is not None and len(columns) != kept.get("n_features_in_"):
         raise ValueError(f"the file names {len(columns)} columns, but the model has others")
@@ -170,6 +175,11 @@ def _check_arrays(arrays: Arrays, owner: str) -> None:
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ValueError(f"{owner} has factors that are not finite")
     _check_item_item(arrays, len(items), owner)
+    counts = arrays.get("context_counts")
+    if counts is not None and (
+        len(counts) != len(items) or not (np.isfinite(counts) & (counts >= 0)).all()
+    ):
+        raise ValueError(f"{owner} has counts of contexts that do not agree with its factors")
     if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
         raise ValueError(f"{owner} has half of a fitted matrix")
     if "liked_indptr" in arrays and not _is_pattern(

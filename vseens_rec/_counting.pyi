@@ -1,0 +1,13 @@
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+REACH: Final[int]
+
+class PairCounter:
+    def __init__(self, keep: NDArray[np.float64], window: int) -> None: ...
+    @property
+    def n_pairs(self) -> int: ...
+    def add(self, words: NDArray[np.int32], stop: int, n_threads: int) -> None: ...
+    def take(self) -> tuple[NDArray[np.uint64], NDArray[np.float64]]: ...
