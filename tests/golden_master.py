@@ -48,6 +48,7 @@ PLAIN = {
     "use_bias": True,
     "init": Random(scale=0.1),
     "fold_in_users": False,
+    "item_item": None,
     "num_threads": 1,
     "random_state": 3,
 }

@@ -313,7 +313,13 @@ class SampledSoftmax(VSEens):
 
 
 @_preset(
-    usual=Usual(released=True, choices={"init": Random(scale=0.01)}),
+    usual=Usual(
+        released=True,
+        choices={
+            "sampler": Adaptive(0.01, refresh_interval=1.0),
+            "init": Random(scale=0.01),
+        },
+    ),
     defaults={
         "factors": 100,
         "learning_rate": 0.01,

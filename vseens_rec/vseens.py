@@ -156,10 +156,11 @@ class VSEens(LinearRecommender):
     item_item : {"auto", "dense", "sparse"}, ItemItem or None, default="auto"
         Add to the scores by factors what the labels say that an image has: weights between labels,
         solved for beside the training (`DenseItemItem`: by one inverse; `SparseItemItem`: for many
-        labels; ``"auto"``: by their number, and neither for fewer than 20 `iterations`). Both parts are weighed by labels that are hidden of up
-        to 2,000 images in the first four fifths of the epochs. `recommend`, `score`, the measures
-        and `explain` use both; the factors alone are what `transform`, `similar_items` and
-        `similar_users` use. None, and where hidden labels rank no higher with it: factors alone.
+        labels; ``"auto"``: by their number, and neither for fewer than 20 `iterations`). Both parts
+        are weighed by labels that are hidden of up to 2,000 images in the first four fifths of the
+        epochs. `recommend`, `score`, the measures and `explain` use both; the factors alone are
+        what `transform`, `similar_items` and `similar_users` use. None, and where hidden labels
+        rank no higher with it: factors alone.
     warm_start : bool, default=False
         Let `fit` go on from the factors that the model has. The matrix may have more images and
         labels than before: images and labels keep their numbers, and new ones start from

@@ -52,7 +52,13 @@ class Penalty(Choice):
 
 
 class Start(Choice):
-    """Where a training starts from."""
+    """Where a training starts from.
+
+    Parameters
+    ----------
+    scale : float, default=0.03
+        Standard deviation of a normal distribution around what it starts from.
+    """
 
     name: ClassVar[str]
     follows_pairs: ClassVar[bool] = False

@@ -349,7 +349,7 @@ class Trainer:
         return ModelFitError(
             f"the factors or scores exploded in epoch {epoch}: learning_rate="
             f"{self.settings.learning_rate:g} is too large for this data. Lower learning_rate "
-            "(by a factor of 2 to 10) or init_scale; the model was left as it was before fit"
+            "(by a factor of 2 to 10) or the scale of init; the model was left as it was before fit"
         )
 
     def factor_share(self) -> float:

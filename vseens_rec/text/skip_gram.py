@@ -109,6 +109,7 @@ class SkipGram(VSEens):
     # a fold-in would compute vectors from which contexts a word has, without their counts
     fold_in_users = False
     early_stopping = False
+    item_item = None
 
     _usual = Usual(choices={"init": Random(scale=0.003)}, values_are_counts=True)
 
