@@ -472,7 +472,9 @@ class LinearRecommender(
         for name in ("user_factors", "item_factors"):
             if name in state.arrays:
                 setattr(model, f"_{name}", state.arrays[name])
-        model._item_item = ItemItemWeights.of_arrays(state.arrays)
+        item_item = ItemItemWeights.of_arrays(state.arrays)
+        if item_item is not None:
+            model._item_item = item_item
         if "context_counts" in state.arrays:
             model.__dict__["context_counts_"] = state.arrays["context_counts"]
         if "liked_indptr" in state.arrays:

@@ -82,7 +82,7 @@ class SparseItemItem(ItemItem):
         The penalty, in images of a mean number of labels.
     dropout : float, default=0.0
         The chance that a label is dropped, in [0, 1).
-    row_power : float, default=0.6
+    row_power : float, default=0.3
         An image of n labels counts ``n ** -row_power`` times.
     weight : float or None, default=None
         What its scores are multiplied by before they are added to those of the factors. None:
@@ -109,7 +109,7 @@ class SparseItemItem(ItemItem):
         neighbors: int = 60,
         regularization: float = 50.0,
         dropout: float = 0.0,
-        row_power: float = 0.6,
+        row_power: float = 0.3,
         weight: float | None = None,
     ):
         self.neighbors = neighbors
