@@ -151,7 +151,7 @@ class Course:
         """Choose the weight of the item-item part by what was hidden, and go on with all pairs."""
         assert self.item_item is not None and self.holdout is not None  # noqa: PT018
         self.progress.set_postfix_str("item-item part")
-        part = ItemItemPart(self.item_item, self.known, self.holdout, self.num_threads)
+        part = ItemItemPart(self.item_item, self.known, self.holdout, self.num_threads, weighs=True)
         assert part.holdout is not None
         users = self._folder(trainer).users(Interactions.of(part.holdout.known), self.num_threads)
         items = trainer.item_factors[:, : users.shape[1]]
@@ -176,7 +176,10 @@ class Course:
         if self.item_item is None or not weight:
             return None
         if self.part is None:
-            self.part = ItemItemPart(self.item_item, self.known, None, self.num_threads)
+            holdout = Holdout.of(self.known, SEED)
+            self.part = ItemItemPart(
+                self.item_item, self.known, holdout, self.num_threads, weighs=False
+            )
         return self.part.weights.scaled(weight)
 
     def run(

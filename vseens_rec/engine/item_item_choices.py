@@ -24,6 +24,8 @@ HIGHEST_PENALTY = 1e5
 GAIN_OF_PENALTY = 1.02
 # ratios of the deviations of two scores; the curve between them is flat
 RATIOS = tuple(2.0**power for power in range(-4, 6))
+# a second part that brings less than that is chance
+GAIN_OF_SUM = 1.01
 # features in all, up to which pairs are added: an inverse of them takes about a second
 MOST_FEATURES = 3000
 MOST_PAIRS = 2000
@@ -119,7 +121,7 @@ def weight_of_parts(
     alone = measure(second)
     inner = np.convolve(values[1:], [0.25, 0.5, 0.25], mode="valid")
     best = int(np.argmax(inner))
-    if values[0] >= inner[best] and values[0] >= alone:
+    if GAIN_OF_SUM * values[0] >= max(inner[best], alone):
         return 1.0, 0.0
     if alone >= inner[best]:
         return 0.0, 1.0

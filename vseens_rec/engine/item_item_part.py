@@ -50,10 +50,18 @@ class ItemItemPart:
         Labels hidden of some of its images; None: nothing is chosen by them.
     num_threads : int
         At least 1.
+    weighs : bool
+        Its weight is to be chosen by the holdout, and not only what it is made of.
     """
 
     def __init__(
-        self, choice: ItemItem, matrix: csr_matrix, holdout: Holdout | None, num_threads: int
+        self,
+        choice: ItemItem,
+        matrix: csr_matrix,
+        holdout: Holdout | None,
+        num_threads: int,
+        *,
+        weighs: bool,
     ):
         self.choice, self.num_threads = choice, num_threads
         if holdout is not None:
@@ -71,11 +79,11 @@ class ItemItemPart:
                 num_threads,
             )
             self.weights = form.weights()
-            if holdout is not None:
+            if holdout is not None and weighs:
                 self.hidden_scores = form.left_out_scores(holdout.rows, holdout.known)
         elif isinstance(choice, SparseItemItem):
             self.weights = self._sparse(choice, matrix)
-            if holdout is not None and choice.weight is None:
+            if holdout is not None and weighs:
                 reduced = self._sparse(choice, holdout.train)
                 self.hidden_scores = reduced.scores(holdout.known, num_threads)
         else:
