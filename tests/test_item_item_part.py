@@ -96,7 +96,7 @@ def test_scores_that_tell_nothing_get_no_weight(annotations):
     holdout = Holdout(np.arange(400), train, held_out, train)
     generator = np.random.default_rng(0)
     part = ItemItemPart(PARTS["dense"], train, holdout, 1, weighs=True)
-    good = held_out.toarray() + generator.normal(size=(400, 120))
+    good = 9 * held_out.toarray() + generator.normal(size=(400, 120))
     part.hidden_scores = generator.normal(size=(400, 120))
     assert part.weight_beside(good) == 0
     part.hidden_scores = 3 * good
