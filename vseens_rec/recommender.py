@@ -340,7 +340,7 @@ class FactorRecommender(MatrixFactorizationBase):
         >>> X = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [1, 0, 0]])
         >>> total, labels, _ = EASE(regularization=1.0).fit(X).explain(3, None, 1)
         >>> round(total, 3), [label for label, _ in labels]
-        (0.643, [0])
+        (0.5, [0])
         """
         self._check_fitted()
         if self._item_item is None:

@@ -23,7 +23,7 @@ HIGHEST_PENALTY = 1e5
 # less is chance, and would be lost with one label hidden in place of a fifth
 GAIN_OF_PENALTY = 1.02
 # ratios of the deviations of two scores; the curve between them is flat
-RATIOS = tuple(2.0**power for power in range(-4, 6))
+RATIOS = tuple(2.0**power for power in range(-7, 6))
 # a second part that brings less than that is chance
 GAIN_OF_SUM = 1.01
 # features in all, up to which pairs are added: an inverse of them takes about a second
