@@ -328,7 +328,7 @@ def test_a_failure_at_the_very_end_leaves_the_model(annotations, monkeypatch):
             raise MemoryError
 
     monkeypatch.setattr(
-        VSEens, "_store", lambda self, trainer, _, found: store(self, trainer, TooLarge(), found)
+        VSEens, "_store", lambda self, trainer, _, *found: store(self, trainer, TooLarge(), *found)
     )
     with pytest.raises(MemoryError):
         fit(model, annotations[:, :50])

@@ -37,8 +37,8 @@ def test_a_fit_converts_once(annotations, monkeypatch):
     converted = []
     original = Interactions.of.__func__
 
-    def of(cls, matrix):
-        converted.append(original(cls, matrix))
+    def of(cls, *given):
+        converted.append(original(cls, *given))
         return converted[-1]
 
     monkeypatch.setattr(Interactions, "of", classmethod(of))
