@@ -312,13 +312,12 @@ cdef inline void step(
     cdef float difference, reach = -1
     cdef double score
     scratch.counts.pairs += 1
-    fetch_positive(settings, positives[settings.pairs_ahead])
     if settings.selection == VIOLATOR:
+        fetch_positive(settings, positives[settings.pairs_ahead])
         step_violator(settings, scratch, user, positive)
         return
     scratch.counts.trials += settings.candidates
     if is_pair and settings.candidates == 1:
-        fetch_candidate(settings, candidates[settings.candidates_ahead])
         negative_row = row_of(settings, candidates[0])
         # where a loss has no slope it needs no reach either
         if settings.damped and settings.loss.slopes_everywhere:
@@ -327,9 +326,13 @@ cdef inline void step(
                 settings.learning_rate, settings.stride, &reach)
         else:
             difference = vr_difference(user, positive_row, negative_row, settings.stride)
+        # while the sums and the loss are on their way
+        fetch_positive(settings, positives[settings.pairs_ahead])
+        fetch_candidate(settings, candidates[settings.candidates_ahead])
         step_drawn_pair(
             settings, scratch, user, positive, candidates[0], difference, reach)
         return
+    fetch_positive(settings, positives[settings.pairs_ahead])
     score = vr_dot(user, positive_row, settings.stride)
     for j in range(settings.candidates):
         fetch_candidate(settings, candidates[j + settings.candidates_ahead])

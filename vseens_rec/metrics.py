@@ -351,7 +351,7 @@ def _rank(
             return scores
 
     elif with_weights:
-        _check_rows(model, shape)
+        _check_rows((len(model.user_factors), len(model.item_factors)), shape)
 
         def scores_of(rows: NDArray[np.int32]) -> NDArray[Any]:
             scores: NDArray[Any] = model.scores_of(observed[rows], rows)
@@ -402,14 +402,13 @@ def _factors_of(model: Any, shape: tuple[int, int]) -> tuple[NDArray[Any], NDArr
             f"user_factors of shape {users.shape} and item_factors of shape {items.shape} do not "
             "belong together: both need a row for every image or label and the same columns"
         )
-    _check_rows(model, shape)
+    _check_rows((len(users), len(items)), shape)
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ValueError("the factors of the model are not finite: its training has diverged")
     return users, items
 
 
-def _check_rows(model: Any, shape: tuple[int, int]) -> None:
-    there = (len(model.user_factors), len(model.item_factors))
+def _check_rows(there: tuple[int, int], shape: tuple[int, int]) -> None:
     if there != shape:
         raise ValueError(
             f"the model has {there[0]} images and {there[1]} labels, but X and y have shape "
