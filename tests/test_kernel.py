@@ -2,155 +2,16 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 from scipy.sparse import csr_matrix
-from scipy.sparse import random as random_matrix
 
-from vseens_rec.engine.samplers import rank_law
-
-from . import reference
-
-
-def padded(kernel, factors):
-    array = kernel.aligned_rows(len(factors), kernel.padded_width(factors.shape[1]))
-    array[:, : factors.shape[1]] = factors
-    return array
-
-
-# of a run, where a test is about something else
-PLAIN = {"learning_rate": 0.1, "learning_rate_user": 0.1, "seed": 9, "epoch": 2}
-OF_A_RUN = {*PLAIN, "group_size", "draws", "running_values", "first_row", "n_threads"}
-
-
-def train(kernel, sampler, matrix, rows, users, items, *, learns=None, **options):
-    """Train on rows, by default all columns of a row and one negative by the logistic loss."""
-    if learns is None:
-        learns = np.ones(items.shape[1], np.float32)
-    of_a_run = PLAIN | {name: options.pop(name) for name in OF_A_RUN & set(options)}
-    options = {"loss": "logistic", "selection": "first"} | options
-    training = kernel.Training(sampler, items, learns, **options)
-    indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-    return training.run(indptr, indices, rows, users, **of_a_run)
-
-
-def make_case(seed, n_images, n_labels, factors, density=0.2, bias=False):
-    """Return a matrix with rows of no, one and all labels among others, and initial factors."""
-    rng = np.random.default_rng(seed)
-    matrix = random_matrix(n_images, n_labels, density, format="lil", random_state=rng)
-    if n_images >= 3:
-        matrix[0] = np.ones(n_labels)
-        matrix[1] = np.zeros(n_labels)
-        matrix[2] = np.eye(1, n_labels, n_labels // 2)[0]
-    matrix = csr_matrix(matrix)
-    matrix.sort_indices()
-    columns = factors + bias
-    users = rng.normal(scale=0.3, size=(n_images, columns)).astype(np.float32)
-    items = rng.normal(scale=0.3, size=(n_labels, columns)).astype(np.float32)
-    if bias:
-        users[:, -1] = 1
-    return matrix, users, items
-
-
-def make_samplers(kernel, kind, n_labels, columns, rank_scale=0.1, variance=False):
-    law = {
-        "popularity": np.arange(1.0, n_labels + 1) / (n_labels * (n_labels + 1) / 2),
-        "adaptive": rank_law(n_labels, rank_scale),
-        "exact": rank_law(n_labels, rank_scale),
-        "uniform": None,
-    }[kind]
-    alias = None if law is None else kernel.alias_table(law)
-    table = None
-    if kind == "adaptive":
-        dtype = np.uint16 if n_labels <= 2**16 else np.uint32
-        table = np.zeros((columns, min(n_labels, 2 * len(law))), dtype=dtype)
-    sampler = kernel.Sampler(kind, n_labels, columns, alias, law, table, variance=variance)
-    return sampler, reference.Sampler(kind, n_labels, columns, alias, variance)
-
-
-def run_both(
-    kernel,
-    matrix,
-    users,
-    items,
-    *,
-    sampler="adaptive",
-    n_threads=1,
-    bias=False,
-    epoch=5,
-    seed=123,
-    rows=None,
-    gives_first_step=True,
-    **options,
-):
-    """Run one epoch by the kernel and by the reference and return both results."""
-    n_labels, columns = items.shape
-    fast, slow = make_samplers(
-        kernel, sampler, n_labels, columns, variance=options.get("in_turn", False)
-    )
-    lengths = np.diff(matrix.indptr)
-    if rows is None:
-        rows = np.flatnonzero((lengths > 0) & (lengths < n_labels))
-        rows = np.random.default_rng(seed).permutation(rows).astype(np.int32)
-    candidates = options.get("candidates", 1)
-    decay = options.get("decay", (0.0, 0.0, 0.0))
-    fast_users, fast_items = users.astype(np.float32), padded(kernel, items)
-    learns = np.zeros(fast_items.shape[1], dtype=np.float32)
-    learns[: columns - bias] = 1
-    if len(rows):
-        fast.refresh(fast_items, n_threads)
-    rank_weights = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, n_labels))])
-    first_step = mean_negative = None
-    if gives_first_step:
-        stride = fast_items.shape[1]
-        first_step = kernel.aligned_rows(stride, stride)
-        mean_negative = kernel.aligned_rows(1, stride)[0]
-        if options.get("first_step") is not None:
-            k = columns - bias
-            first_step[:k, :k] = options["first_step"]
-            mean_negative[:k] = options["mean_negative"]
-    running = options.get("values")
-    if running is not None:
-        running = kernel.running_sums(matrix.indptr.astype(np.int64), running)
-    counts = train(
-        kernel, fast, matrix, rows, fast_users, fast_items, learns=learns,
-        draws=options.get("draws"), running_values=running,
-        rank_weights=rank_weights if options["loss"] == "warp" else None,
-        selection=options.get("selection", "first"), candidates=candidates,
-        group_size=options.get("group_size", 1),
-        max_trials=options.get("max_trials") or max(1, n_labels - 1),
-        loss=options["loss"], margin=options.get("margin", 1.0),
-        temperature=options.get("temperature", 1.0), corrected=options.get("corrected", False),
-        learning_rate=options["learning_rate"],
-        learning_rate_user=options.get("learning_rate_user", options["learning_rate"]),
-        regularization_user=decay[0],
-        regularization_positive=decay[1], regularization_negative=decay[2],
-        regularize_violating_only=options.get("violating_only", False),
-        verify=options.get("verify", True), cosine=options.get("cosine", False),
-        damped=options.get("damped", False), in_turn=options.get("in_turn", False), seed=seed,
-        epoch=epoch, n_threads=n_threads, sweeps=options.get("sweeps", 0),
-        least_steps=options.get("least_steps", 0), first_step=first_step,
-        mean_negative=mean_negative, unit=options.get("unit", 1.0),
-        pairs_of_full_steps=options.get("pairs_of_full_steps", 0.0),
-    )  # fmt: skip
-    slow_users, slow_items = users.copy(), items.copy()
-    loss = reference.epoch(
-        matrix, slow_users, slow_items, slow, seed=seed, epoch=epoch, order=rows, bias=bias,
-        pairs_together=kernel.pairs_drawn_together(candidates), **options,
-    )  # fmt: skip
-    assert not fast_items[:, columns:].any()
-    return (fast_users, fast_items[:, :columns], counts), (
-        slow_users,
-        slow_items,
-        loss,
-    )
-
-
-def assert_agree(fast, slow):
-    np.testing.assert_allclose(fast[0], slow[0], rtol=2e-4, atol=2e-5)
-    np.testing.assert_allclose(fast[1], slow[1], rtol=2e-4, atol=2e-5)
-    assert fast[2]["loss"] == pytest.approx(slow[2], rel=1e-4, abs=1e-6)
-    assert fast[2]["not_finite"] == 0
-
+from .kernel_cases import (
+    assert_agree,
+    make_case,
+    make_samplers,
+    padded,
+    run_both,
+    train,
+)
 
 SAMPLERS = ["adaptive", "uniform", "popularity", "exact"]
 
@@ -514,78 +375,6 @@ def test_arrays_that_do_not_belong_together_are_refused(kernel, change, message)
         train(kernel, sampler, matrix, rows, users, items, **change)
 
 
-def test_random_numbers_agree_with_the_slow_version(kernel):
-    random = reference.Random(2**63 + 5, 7, 123_456_789)
-    expected = [random.next() for _ in range(50)]
-    assert kernel.random_numbers(2**63 + 5, 7, 123_456_789, 50).tolist() == expected
-
-
-def test_random_numbers_are_uniform_and_rows_are_independent(kernel):
-    numbers = np.stack([kernel.random_numbers(1, 2, row, 256) for row in range(1000)])
-    unit = numbers / 2.0**64
-    assert stats.kstest(unit.ravel(), "uniform").pvalue > 1e-4
-    # the same draw of neighbouring rows, and neighbouring draws of one row
-    assert abs(np.corrcoef(unit[:-1].ravel(), unit[1:].ravel())[0, 1]) < 0.01
-    assert abs(np.corrcoef(unit[:, :-1].ravel(), unit[:, 1:].ravel())[0, 1]) < 0.01
-    bits = (numbers.ravel()[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
-    assert np.abs(bits.mean(axis=0) - 0.5).max() < 0.006
-
-
-def test_initial_factors_reach_the_ends_of_their_range_and_have_their_deviation(kernel):
-    many = kernel.aligned_rows(300_000, 64)
-    kernel.fill_normal(many, 64, 1.0, 0, 0, 2)
-    assert many.max() == -many.min() == pytest.approx(4.0, abs=0.05)
-    assert many.std(dtype=np.float64) == pytest.approx(1.0, abs=5e-4)
-    assert abs(many.mean(dtype=np.float64)) < 1e-3
-
-
-def test_initial_factors_are_normal_and_do_not_depend_on_threads(kernel):
-    one, two = kernel.aligned_rows(20_000, 16), kernel.aligned_rows(20_000, 16)
-    kernel.fill_normal(one, 10, 0.3, 5, 1, 1)
-    kernel.fill_normal(two, 10, 0.3, 5, 1, 2)
-    np.testing.assert_array_equal(one, two)
-    assert not one[:, 10:].any()
-    values = one[:, :10].ravel() / 0.3
-    assert stats.kstest(values, "norm").pvalue > 1e-4
-    kernel.fill_normal(two, 10, 0.3, 5, 0, 1)
-    assert (one != two).mean() > 0.5
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 1000])
-def test_alias_table_has_the_law_it_is_built_from(kernel, n):
-    weights = np.random.default_rng(n).exponential(size=n) ** 3
-    weights[n // 2 :: 5] = 0 if n > 2 else 1
-    table = kernel.alias_table(weights)
-    share = table[:, 0] / (2.0**32 - 1)
-    law = np.bincount(table[:, 1], weights=1 - share, minlength=n) + share
-    np.testing.assert_allclose(law / n, weights / weights.sum(), atol=1e-9)
-
-
-@pytest.mark.parametrize("n_labels", [1, 5, 300, 20_000, 70_000])
-@pytest.mark.parametrize("rank_scale", [0.005, 0.04, 1.0])
-def test_rank_table_is_the_sorted_order(kernel, n_labels, rank_scale):
-    rng = np.random.default_rng(n_labels)
-    columns = 21
-    items = rng.normal(size=(n_labels, columns)).astype(np.float32)
-    items[:, 1] = np.round(items[:, 1])  # ties
-    items[:, 2] = 0
-    items[:, 3] = -0.0
-    items[::2, 3] = 0.0
-    items[:, 4] = 3.7
-    items[:, 5] *= 1e30
-    items[:, 6] *= 1e-41  # denormal
-    sampler, _ = make_samplers(kernel, "adaptive", n_labels, columns, rank_scale)
-    sampler.refresh(padded(kernel, items), 2)
-    order, spread = reference.rank_table(items, columns)
-    width = sampler.table.shape[1]
-    if width < n_labels:
-        order = np.hstack([order[:, : width // 2], order[:, -(width // 2) :]])
-    np.testing.assert_array_equal(sampler.table, order)
-    np.testing.assert_allclose(sampler.spread[:columns], spread, rtol=1e-4, atol=1e-42)
-    assert sampler.spread[4] == 0
-    assert not sampler.spread[columns:].any()
-
-
 def test_factors_that_are_no_numbers_are_counted_and_do_no_harm(kernel):
     for bad in (np.nan, np.inf, -np.inf, 3e38):
         matrix, users, items = make_case(11, 30, 40, 12)
@@ -614,35 +403,6 @@ def test_a_row_that_is_no_number_does_not_reach_the_next(kernel):
     )  # fmt: skip
     assert np.isnan(fast_users[rows[0]]).all()
     assert np.isfinite(fast_users[rows[1:]]).all()
-
-
-def test_scores_of_pairs(kernel):
-    rng = np.random.default_rng(3)
-    users, items = (rng.normal(size=(n, 20)).astype(np.float32) for n in (6, 9))
-    images = np.array([5, 0, 0, 3], dtype=np.int32)
-    labels = rng.integers(9, size=(4, 3)).astype(np.int32)
-    labels[1, 2] = -1
-    out = np.empty((4, 3))
-    kernel.score_pairs(padded(kernel, users), images, padded(kernel, items), labels, out, 2)
-    expected = np.einsum("if,ijf->ij", users[images], items[labels])
-    expected[1, 2] = -np.inf
-    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_rows_that_are_not_aligned_are_refused(kernel):
-    """Vector instructions may need it."""
-    memory = np.zeros(40 * 16 + 32, np.float32)
-    first = -memory.ctypes.data % 64 // 4 + 4
-    crooked = memory[first : first + 40 * 16].reshape(40, 16)
-    straight = kernel.aligned_rows(40, 16)
-    sampler, _ = make_samplers(kernel, "adaptive", 40, 12)
-    with pytest.raises(ValueError, match="multiples of 64 bytes"):
-        sampler.refresh(crooked, 1)
-    sampler.refresh(straight, 1)
-    with pytest.raises(ValueError, match="multiples of 64 bytes"):
-        sampler.draw(crooked, np.zeros((40, 2), np.int32), None, None, 0, 0, 1)
-    with pytest.raises(ValueError, match="multiples of 64 bytes"):
-        sampler.probability(crooked, np.zeros((40, 40)), None, None, 1)
 
 
 FOLD_INS = [
@@ -728,8 +488,3 @@ def test_damped_steps_on_lists(kernel, options, bias):
     assert_agree(fast, slow)
     free, _ = run_both(kernel, matrix, users, items, **settings)
     assert np.linalg.norm(fast[0] - users) < 0.8 * np.linalg.norm(free[0] - users)
-
-
-def test_running_sums_begin_anew_in_every_row(kernel):
-    sums = kernel.running_sums(np.array([0, 2, 2, 5]), np.array([1.0, 2.0, 0.5, 1.0, 4.0]))
-    np.testing.assert_array_equal(sums, [1.0, 3.0, 0.5, 1.5, 5.5])

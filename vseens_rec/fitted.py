@@ -1,0 +1,156 @@
+"""What a fitted model holds: factors, weights between labels, and the pairs they belong to."""
+
+from typing import Any
+
+import numpy as np
+from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from . import _validation
+from ._native import limit_blas
+from ._typing import Floats, LearnedFactors
+from .engine.item_item import ItemItemWeights
+from .engine.updates import StoredPairs
+from .serving import LeftOut, norms_of
+
+
+class FittedModel(MatrixFactorizationBase):
+    """Factors of images and labels, item-item weights, and the matrix that they were fitted on."""
+
+    num_threads: int
+    # what scores have beside the products of factors
+    _item_item: ItemItemWeights | None = None
+
+    # The two base classes disagree on where fitted state lives: implicit's is set in its
+    # constructor and public, scikit-learn's must appear in fit and not clash with parameters.
+    # Properties serve both.
+
+    @property
+    def user_factors(self) -> LearnedFactors:
+        """Factors of the images, (n_images, factors + use_bias); None before `fit`."""
+        return self.__dict__.get("_user_factors")
+
+    @user_factors.setter
+    def user_factors(self, factors: LearnedFactors) -> None:
+        self._user_factors = _validation.as_factors(factors, "user_factors")
+
+    @property
+    def item_factors(self) -> LearnedFactors:
+        """Factors of the labels, (n_labels, factors + use_bias); None before `fit`."""
+        return self.__dict__.get("_item_factors")
+
+    @item_factors.setter
+    def item_factors(self, factors: LearnedFactors) -> None:
+        self._item_factors = _validation.as_factors(factors, "item_factors")
+
+    # computed at every use, so that they follow factors that were changed in place
+
+    @property
+    def user_norms(self) -> Floats:
+        """Euclidean norms of the images' factors, 1e-10 in place of 0.
+
+        Infinite for an image whose factors are 0 but for the 1 of the bias: nothing is similar to
+        it.
+        """
+        return norms_of(self.user_factors, self._has_bias)
+
+    @property
+    def item_norms(self) -> Floats:
+        """Euclidean norms of the labels' factors, 1e-10 in place of 0.
+
+        Infinite for a label whose factors are 0 but for its bias: nothing is similar to it.
+        """
+        return norms_of(self.item_factors, self._has_bias)
+
+    @property
+    def item_weights(self) -> NDArray[np.float32] | csr_matrix | None:
+        """What labels, and pairs of them, add to the score of each label; None without that part.
+
+        Of shape (n_labels + pairs, n_labels), dense or sparse.
+        """
+        return None if self._item_item is None else self._item_item.weights
+
+    @property
+    def item_pairs(self) -> NDArray[np.int32] | None:
+        """The pairs of labels that `item_weights` has rows for, of shape (pairs, 2)."""
+        if self._item_item is None:
+            return None
+        pairs = self._item_item.pairs
+        found: NDArray[np.int32] = pairs.parts[pairs.n_labels :]
+        return found
+
+    @property
+    def _has_bias(self) -> bool:
+        return bool(getattr(self, "use_bias", False))
+
+    def _remember(self, pairs: StoredPairs, **learned: Any) -> None:
+        """Set the fitted pairs and the attributes that go with them, all of them or none."""
+        self.__dict__.update(learned, _pairs=pairs)
+
+    def _stored_pairs(self, remedy: str) -> StoredPairs:
+        """Return the pairs that the model was fitted on."""
+        pairs: StoredPairs | None = self.__dict__.get("_pairs")
+        if pairs is None:
+            raise ValueError(f"this model does not hold the matrix it was fitted on: {remedy}")
+        return pairs
+
+    def _known(self) -> StoredPairs:
+        """Return the pairs that the model was fitted on, and that its factors belong to."""
+        pairs = self._stored_pairs(
+            "fold-in of labels compares with it, so save it with fitted_matrix=True"
+        )
+        self._check_pairs(pairs)
+        return pairs
+
+    def _pattern(self) -> csr_matrix:
+        """Return the fitted matrix with ones for values."""
+        pairs = self._known()
+        indptr, indices = pairs.arrays()
+        shape = (len(pairs), len(self.item_factors))
+        return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape, copy=False)
+
+    def _check_pairs(self, pairs: StoredPairs) -> None:
+        """Check that the factors have the numbers of rows of the fitted matrix."""
+        n_users, n_labels = len(self.user_factors), len(self.item_factors)
+        if n_users != len(pairs) or not pairs.fits(n_labels):
+            raise ValueError(
+                f"the factors of {n_users} images and {n_labels} labels do not belong to the "
+                f"fitted matrix, which has {len(pairs)} images and labels up to "
+                f"{pairs.arrays()[1].max(initial=-1)}: fit again, or use partial_fit_users and "
+                "partial_fit_items to change their numbers"
+            )
+
+    def _liked(self, userids: int | NDArray[np.int64]) -> LeftOut:
+        """Return the rows of the fitted matrix."""
+        pairs = self._stored_pairs(
+            "pass user_items=X[userid], or recommend with filter_already_liked_items=False and "
+            "recalculate_user=False"
+        )
+        last = userids if isinstance(userids, int) else userids.max(initial=-1)
+        if last >= len(pairs) or not pairs.fits(len(self.item_factors)):
+            self._check_pairs(pairs)
+        if isinstance(userids, int):
+            return LeftOut(None, pairs.row(userids))
+        return LeftOut(*pairs.rows(userids))
+
+    def _known_rows(
+        self, userids: int | NDArray[np.int64], user_items: csr_matrix | None
+    ) -> csr_matrix:
+        """Return the labels that images have, those of the fit unless others are given."""
+        n_labels = len(self.item_factors)
+        if user_items is None:
+            return self._liked(userids).matrix(n_labels)
+        n_rows = 1 if isinstance(userids, int) else len(userids)
+        return _validation.check_canonical_rows(
+            user_items, n_rows, n_labels, "recommend", model=self
+        )
+
+    def _sums(self, users: Floats, rows: csr_matrix) -> NDArray[np.float32]:
+        """Return the scores of images by their factors and by the labels that they have."""
+        with limit_blas(self.num_threads):
+            products = np.matmul(users, self.item_factors.T)
+        scores: NDArray[np.float32] = products.astype(np.float32, order="C", copy=False)
+        if self._item_item is not None:
+            self._item_item.add_to(scores, rows, self.num_threads)
+        return scores
