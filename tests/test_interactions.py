@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 
 from vseens_rec import VSEens
 from vseens_rec.engine.interactions import Interactions
+from vseens_rec.engine.trainer import Trainer
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 
@@ -77,3 +78,12 @@ def test_a_fit_needs_little_more_memory_than_the_pairs_it_keeps():
     # one copy of the labels, to remember; the rest is per image, or bounded
     assert X.indices.nbytes <= kept < 1.3 * X.indices.nbytes
     assert peak < 1.3 * X.indices.nbytes + 8e6
+
+
+def test_some_images_of_more_start_as_they_do_among_all(annotations):
+    settings = VSEens(factors=4, init="random", regularization=0.1)._settings(120)
+    whole = Trainer(Interactions.of(annotations), settings, 5, 1)
+    pairs = Interactions.of(annotations[150:])
+    part = Trainer(Interactions(pairs.indptr, pairs.indices, 120, first_row=150), settings, 5, 1)
+    np.testing.assert_array_equal(part.user_factors, whole.user_factors[150:])
+    np.testing.assert_array_equal(part.item_factors, whole.item_factors)

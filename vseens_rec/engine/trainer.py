@@ -135,7 +135,8 @@ class Trainer:
             for array, given in zip(factors, initial, strict=True):
                 array[:, : settings.columns] = given
         else:
-            for stream, array in enumerate(factors):
+            first_rows = (self.interactions.first_row, 0)
+            for stream, (array, first_row) in enumerate(zip(factors, first_rows, strict=True)):
                 kernel.fill_normal(
                     array,
                     settings.factors,
@@ -143,6 +144,7 @@ class Trainer:
                     self.seed,
                     stream,
                     threads_for(len(array), self.num_threads),
+                    first_row,
                 )
             if settings.init.follows_pairs:
                 add_spectral_start(
