@@ -48,6 +48,9 @@ from simd cimport (
 from steps cimport fetch_row
 
 
+cdef class Sampler
+
+
 cdef enum:
     # negatives of a step, at most; a multiple of 16
     MOST_DRAWN = 256

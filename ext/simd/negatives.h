@@ -119,6 +119,21 @@ VR_INLINE void vr_score_rows(const float *user, const float *rows, ptrdiff_t str
 /* The slopes of the logistic loss of one positive against all negatives. odds: exp of the negatives'
    scores, over that of the positive's times 1 / relative. Adds them to sums, and returns their sum
    with weights. */
+#if VR_VECTORS
+VR_INLINE float vr_logistic_slopes(const float *odds, float relative, const float *weights,
+                                   ptrdiff_t n, float *sums) {
+    vr_floats lanes[VR_PARTS] = {{0}};
+    ptrdiff_t start;
+    int part;
+    for (start = 0; start < n; start += VR_LANES) VR_EACH_PART(part) {
+            const ptrdiff_t j = start + part * VR_WIDTH;
+            const vr_floats odd = relative * VR_AT(odds, j), slope = odd / (1.0f + odd);
+            VR_SET(sums, j) += slope;
+            lanes[part] += VR_AT(weights, j) * slope;
+        }
+    return vr_sum(lanes);
+}
+#else
 VR_INLINE float vr_logistic_slopes(const float *odds, float relative, const float *weights,
                                    ptrdiff_t n, float *sums) {
     float lanes[VR_LANES] = {0};
@@ -130,10 +145,9 @@ VR_INLINE float vr_logistic_slopes(const float *odds, float relative, const floa
             sums[start + l] += slope;
             lanes[l] += weights[start + l] * slope;
         }
-    for (l = 0; l < 8; l++) lanes[l] += lanes[l + 8];
-    for (l = 0; l < 4; l++) lanes[l] += lanes[l + 4];
-    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+    return vr_sum(lanes);
 }
+#endif
 
 #if VR_VECTORS
 

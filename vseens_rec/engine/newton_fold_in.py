@@ -80,9 +80,8 @@ class NewtonFoldIn:
         self.learns = settings.learned_columns()
         self.first_step = choose_first_step(settings, item_factors)
         self.chances = chances_of(settings, group_size)
-        self.n_negatives = NEGATIVES
-        if self.chances is not None:
-            self.n_negatives *= 2 if settings.candidates == 2 else 4
+        # where the highest are taken most of those that are drawn count little
+        self.n_negatives = NEGATIVES if self.chances is None else 4 * NEGATIVES
 
     def run(self, part: Part, seed: int, n_threads: int) -> int:
         """Compute the factors of rows; return how many are not finite."""
