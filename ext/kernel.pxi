@@ -3,6 +3,7 @@
 include "item_item.pxi"
 include "label_fold_in.pxi"
 include "losses.pxi"
+include "newton_fold_in.pxi"
 include "padding.pxi"
 include "ranking.pxi"
 include "sampler.pxi"

@@ -20,9 +20,12 @@ def same_rows(const float[:, ::1] padded not None, const float[:, ::1] rows not 
     """Tell whether rows are, to the bit, those of padded ones."""
     cdef int64_t n = rows.shape[0], k = rows.shape[1], i
     cdef bint same = padded.shape[0] == n and padded.shape[1] >= k
-    if not same or k == 0:
+    if not same or k == 0 or n == 0:
         return same
     with nogil:
+        if padded.shape[1] == k:
+            # all at once
+            k, n = n * k, 1
         for i in range(n):
             if memcmp(&padded[i, 0], &rows[i, 0], k * sizeof(float)) != 0:
                 same = False

@@ -68,6 +68,27 @@ cdef extern from "simd/picking.h" nogil:
     )
 
 
+# of one row that is compared with many
+cdef extern from "simd/negatives.h" nogil:
+    void vr_odds(const float* scores, Py_ssize_t n, float highest, float* odds)
+    void vr_spread(
+        const float* running, const float* lane_sums, Py_ssize_t k, float offset, Py_ssize_t n,
+        size_t* columns
+    )
+    void vr_ranks(const float* scores, Py_ssize_t n, int32_t* ranks)
+    void vr_score_rows(
+        const float* user, const float* rows, Py_ssize_t stride, const uint32_t* numbers,
+        Py_ssize_t n, float* scores
+    )
+    float vr_logistic_slopes(
+        const float* odds, float relative, const float* weights, Py_ssize_t n, float* sums
+    )
+    void vr_add_rows(
+        const float* rows, Py_ssize_t stride, const uint32_t* numbers, const float* weights,
+        Py_ssize_t n, float* out
+    )
+
+
 cdef extern from "simd/panels.h" nogil:
     enum:
         VR_PANEL

@@ -7,9 +7,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
-from vseens_rec.choices import Group, Random, Softmax, Violator
+from vseens_rec.choices import Group, Penalty, Random, Softmax, Violator
 from vseens_rec.engine import fold_in
-from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.updates import StoredPairs
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -18,6 +17,10 @@ MODELS = {
     "adaptive": VSEens(factors=12, iterations=20),
     "hinge": VSEens(factors=12, iterations=20, loss="hinge", use_bias=False),
     "hardest": DNS(factors=12, iterations=20),
+    "group of 2": VSEens(
+        factors=12, iterations=10, selection=Group(size=2), candidates=4,
+        regularization=Penalty(violating_only=True),
+    ),
     "softmax": VSEens(factors=12, iterations=20, loss="softmax", candidates=5, sampler="uniform"),
     "popularity": VSEens(factors=12, iterations=20, sampler="popularity"),
     "exact": VSEens(factors=12, iterations=5, sampler="exact"),
@@ -68,32 +71,6 @@ def test_the_order_and_the_copies_of_labels_do_not_matter(fitted, annotations):
     np.testing.assert_array_equal(fitted.transform(backwards), expected)
     np.testing.assert_array_equal(fitted.transform(5 * row), expected)
     np.testing.assert_array_equal(fitted.transform(row.toarray()), expected)
-
-
-@pytest.mark.parametrize("most_rows", [1, 3, 1 << 16])
-def test_images_with_the_same_labels_are_computed_once(fitted, annotations, monkeypatch, most_rows):
-    rows = np.array([4, 2, 4, 7, 2, 2, 9, 4])
-    expected = fitted.transform(annotations)[rows]
-    matrix = annotations[rows].tolil()
-    matrix[3] = 0
-    expected[3] = fitted.transform(csr_matrix((1, 120)))
-    computed = []
-
-    class Counted:
-        """Stands for the kernel's training, and counts the rows of its runs."""
-
-        def __init__(self, training):
-            self.training = training
-
-        def run(self, indptr, indices, rows, *others, **options):
-            computed.append(len(rows))
-            return self.training.run(indptr, indices, rows, *others, **options)
-
-    folder = fitted._folder()
-    monkeypatch.setattr(folder, "training", Counted(folder.training))
-    monkeypatch.setattr(fold_in, "MOST_ROWS", most_rows)
-    np.testing.assert_array_equal(fitted.transform(matrix.tocsr()), expected)
-    assert sum(computed) == 3
 
 
 def test_values_matter_where_positives_are_drawn_by_them(annotations):
@@ -163,28 +140,6 @@ def test_labels_that_do_not_differ_do_not_blow_up_the_step(annotations):
     assert np.isfinite(model.user_factors).all()
     model = fit(VSEens(factors=8, iterations=0, init=Random(scale=0.0)), annotations)
     np.testing.assert_array_equal(model.user_factors[:, :8], 0)
-
-
-def test_steps_start_on_the_way_to_where_they_end(split):
-    train, _ = split
-    model = fit(VSEens(factors=32, iterations=20, regularization=0.04), train)
-    folder = model._folder()
-    rows = train[np.flatnonzero(np.diff(train.indptr))]
-    end = folder.users(Interactions.of(rows), 1)[:, :32]
-    folder.steps = folder.steps._replace(size=1e-12)
-    start = folder.users(Interactions.of(rows), 1)[:, :32]
-    # Newton's step of the logistic loss, were the negatives normal around their mean
-    items = folder.item_factors[:, :32].astype(np.float64)
-    biases = folder.item_factors[:, 32].astype(np.float64)
-    weights = np.linalg.norm(items, axis=1) * np.exp(0.45 * biases / biases.std())
-    weights /= weights.sum()
-    apart = items - weights @ items
-    curvature = 0.25 * (apart.T * weights) @ apart + 0.04 * np.eye(32)
-    gap = apart[rows.indices[rows.indptr[5] : rows.indptr[6]]].mean(axis=0)
-    step = 0.5 * np.linalg.solve(curvature + 0.25 * np.outer(gap, gap), gap)
-    np.testing.assert_allclose(start[5], step, rtol=1e-3, atol=1e-4)
-    # from zero it would be all of it
-    assert ((start - end) ** 2).sum() < 0.5 * (end**2).sum()
 
 
 def test_errors_of_transform(fitted, annotations):

@@ -11,6 +11,7 @@ LOSSES: Final[tuple[str, ...]]
 MEASURES: Final[dict[str, int]]
 COUNTS: Final[tuple[str, ...]]
 SLICE: Final[int]
+MOST_NEGATIVES: Final[int]
 
 class Sampler:
     @property
@@ -157,6 +158,28 @@ def multiply_pairs(
     power: float,
     n_threads: int,
 ) -> None: ...
+def fold_rows(
+    sampler: Sampler,
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    user_factors: NDArray[np.float32],
+    item_factors: NDArray[np.float32],
+    learns: NDArray[np.float32],
+    inverse: NDArray[np.float32],
+    mean_negative: NDArray[np.float32],
+    chances: NDArray[np.float32] | None,
+    *,
+    n_negatives: int,
+    pairs_of_few: int,
+    steps: int,
+    size: float,
+    penalty: float,
+    regularize_violating_only: bool,
+    verify: bool,
+    seed: int,
+    n_threads: int,
+) -> int: ...
 def fold_label(
     factors: NDArray[np.float32],
     sum_of_sweeps: NDArray[np.float32],

@@ -215,11 +215,14 @@ class LinearRecommender(
     def transform(self, X: MatrixLike) -> Floats:
         """Compute the factors of images from their labels, with the factors of labels fixed.
 
-        Runs the training's own steps on the labels of an image, for the image's factors alone:
-        about 96, in whole passes over its labels, of which there are 8 at least. The first is
-        Newton's step on the logistic loss, as it would be if negatives were normal around their
-        mean; the size of the others follows from the spread of the labels' factors, and is smaller
-        for images of more than 32 labels. The result is the mean after each pass of the later half.
+        Where the loss is logistic and the selection not the violator: Newton's step on the loss
+        as it would be if negatives were normal around their mean, and three steps on the loss that
+        the training expects, of every label against 32 to 256 negatives that the sampler draws for
+        the image as it is then; those count as often as the selection would choose them. The result
+        is the mean after the last two.
+        For other losses, values and cosines: about 96 of the training's own steps, in 8 passes over
+        the labels at least, smaller for images of more than 32 labels, and the mean after each pass
+        of the later half.
         The random numbers are keyed by the labels of the image, so the result for an image depends
         on them and on nothing else: not on its row number, the other rows or the number of threads.
 

@@ -27,6 +27,8 @@ class Loss(Choice):
     weighs_ranks: ClassVar[bool] = False
     # estimates a loss over all labels where it knows how often each is drawn
     can_be_corrected: ClassVar[bool] = False
+    # of pairs, and so smooth that an image's vector is found by Newton's method
+    has_newton_steps: ClassVar[bool] = False
     # where no selection is given, and a positive has several candidates
     usual_selection: ClassVar[str] = "hardest"
     # candidates where their number is not given, as a share of n_labels ** 0.44
@@ -72,6 +74,7 @@ class Logistic(Loss):
     """
 
     name = "logistic"
+    has_newton_steps = True
 
     def fold_in_scale(self, *, hard: bool, cosine: bool) -> tuple[float, float]:
         """Return unit and step: harder negatives have steeper losses."""

@@ -14,14 +14,15 @@ from .._typing import Floats
 from .call_size import CallSize
 from .hashing import first_of_equal_rows
 from .interactions import Interactions, count_labels
+from .newton_fold_in import NewtonFoldIn, Part, is_expected
 from .padding import padded
 from .samplers import popularity_weights
 from .settings import Settings
 from .steps import choose_first_step, choose_steps
 from .updates import StoredPairs
 
-# passes over the labels of an image, more for those with few labels up to so many steps; the result
-# is the mean after each of the later half
+# of gradient descent: passes over the labels of an image, more for those with few labels up to so
+# many steps; the result is the mean after each of the later half
 SWEEPS = 8
 LEAST_STEPS = 96
 # an image of more labels takes smaller steps with each
@@ -44,7 +45,7 @@ SEED = 1801_01632
 
 
 class FoldIn:
-    """Stochastic gradient descent for single rows, each by its labels alone.
+    """Newton's method or stochastic gradient descent for single rows, each by its labels alone.
 
     Parameters
     ----------
@@ -83,8 +84,15 @@ class FoldIn:
         sampler.refresh(item_factors, num_threads)
 
     @cached_property
+    def newton(self) -> NewtonFoldIn | None:
+        """What folds images in where the loss is expected."""
+        if not is_expected(self.settings):
+            return None
+        return NewtonFoldIn(self.settings, self.item_factors, self.sampler, self.group_size)
+
+    @cached_property
     def training(self) -> kernel.Training:
-        """What folds images in; labels need none."""
+        """What folds images in where it is not; labels need none."""
         first_step = choose_first_step(self.settings, self.item_factors)
         return self.settings.make_training(
             self.sampler,
@@ -251,12 +259,21 @@ class FoldIn:
         if self.settings.verify_negative_samples:
             foldable &= lengths < n_labels
         weighted = self.settings.positive_sampling == "weighted"
+        if n_rows == 1 and not weighted:
+            # what follows for many would take longer than the row
+            row = np.zeros((1, out.shape[1]), np.float32)
+            if self.settings.use_bias:
+                row[0, self.settings.factors] = 1
+            if foldable[0]:
+                self._fold(Part(indptr, indices, np.zeros(1, np.int32), row), None, None, 1)
+            out[:] = row
+            return out
         running_values = None
         own = np.arange(n_rows)
         first = own
         if weighted:
             running_values = interactions.running_values
-        elif n_rows > 1:
+        else:
             # many images have the labels of another one: where labels are few, most
             first = first_of_equal_rows(interactions)
         computed = foldable & (first == own)
@@ -274,28 +291,11 @@ class FoldIn:
             if self.settings.use_bias:
                 block[:, self.settings.factors] = 1
             started = time.perf_counter()
-            counts = self.training.run(
-                indptr[start : stop + 1],
-                indices,
-                rows,
-                block,
-                draws=lengths[start:stop][rows].astype(np.int32) if weighted else None,
-                running_values=running_values,
-                learning_rate=self.steps.size,
-                learning_rate_user=self.steps.size,
-                group_size=self.group_size,
-                seed=SEED,
-                epoch=0,
-                n_threads=n_threads,
-            )
+            part = Part(indptr[start : stop + 1], indices, rows, block)
+            draws = lengths[start:stop][rows].astype(np.int32) if weighted else None
+            self._fold(part, draws, running_values, n_threads)
             n_steps = int(steps_before[stop] - steps_before[start])
             call_size.record(n_steps, time.perf_counter() - started)
-            if counts["not_finite"]:
-                raise ModelFitError(
-                    "the factors that were folded in are no longer finite: the labels' factors "
-                    "are too large. Lower learning_rate or raise regularization, or keep the "
-                    "factors of the training by fold_in_users=False"
-                )
             copies = np.flatnonzero(foldable[start:stop] & ~computed[start:stop])
             originals = first[start + copies]
             within = originals >= start
@@ -304,6 +304,36 @@ class FoldIn:
             out[start:stop] = block
             start = stop
         return out
+
+    def _fold(
+        self,
+        part: Part,
+        draws: NDArray[np.int32] | None,
+        running_values: NDArray[np.float64] | None,
+        n_threads: int,
+    ) -> None:
+        not_finite: float
+        if self.newton is not None:
+            not_finite = self.newton.run(part, SEED, n_threads)
+        else:
+            counts = self.training.run(
+                *part,
+                draws=draws,
+                running_values=running_values,
+                learning_rate=self.steps.size,
+                learning_rate_user=self.steps.size,
+                group_size=self.group_size,
+                seed=SEED,
+                epoch=0,
+                n_threads=n_threads,
+            )
+            not_finite = counts["not_finite"]
+        if not_finite:
+            raise ModelFitError(
+                "the factors that were folded in are no longer finite: the labels' factors "
+                "are too large. Lower learning_rate or raise regularization, or keep the "
+                "factors of the training by fold_in_users=False"
+            )
 
 
 def same_rows(padded: NDArray[np.float32], rows: Floats) -> bool:

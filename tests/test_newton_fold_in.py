@@ -1,0 +1,131 @@
+"""Images whose vectors Newton's method finds, on the loss that a training expects."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+
+from vseens_rec import VSEens
+from vseens_rec.choices import Group
+from vseens_rec.engine import fold_in, newton_fold_in
+from vseens_rec.engine.interactions import Interactions
+from vseens_rec.model_selection import leave_one_out_split
+
+
+def fit(model, matrix):
+    return model.set_params(random_state=0).fit(matrix, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def split(emoji):
+    return leave_one_out_split(emoji, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(annotations):
+    return fit(VSEens(factors=12, iterations=30), annotations)
+
+
+@pytest.mark.parametrize("most_rows", [1, 3, 1 << 16])
+def test_images_with_the_same_labels_are_computed_once(fitted, annotations, monkeypatch, most_rows):
+    rows = np.array([4, 2, 4, 7, 2, 2, 9, 4])
+    expected = fitted.transform(annotations)[rows]
+    matrix = annotations[rows].tolil()
+    matrix[3] = 0
+    expected[3] = fitted.transform(csr_matrix((1, 120)))
+    computed = []
+
+    fold_rows = fold_in.kernel.fold_rows
+
+    def counted(sampler, indptr, indices, rows, *others, **options):
+        computed.append(len(rows))
+        return fold_rows(sampler, indptr, indices, rows, *others, **options)
+
+    monkeypatch.setattr(fold_in.kernel, "fold_rows", counted)
+    monkeypatch.setattr(fold_in, "MOST_ROWS", most_rows)
+    np.testing.assert_array_equal(fitted.transform(matrix.tocsr()), expected)
+    assert sum(computed) == 3
+
+
+def test_steps_start_on_the_way_to_where_they_end(split, monkeypatch):
+    train, _ = split
+    model = fit(VSEens(factors=32, iterations=20, regularization=0.04), train)
+    folder = model._folder()
+    rows = train[np.flatnonzero(np.diff(train.indptr))]
+    end = folder.users(Interactions.of(rows), 1)[:, :32]
+    monkeypatch.setattr(newton_fold_in, "SHARE_OF_NEWTON", 0.0)
+    start = folder.users(Interactions.of(rows), 1)[:, :32]
+    # Newton's step of the logistic loss, were the negatives normal around their mean
+    items = folder.item_factors[:, :32].astype(np.float64)
+    biases = folder.item_factors[:, 32].astype(np.float64)
+    weights = np.linalg.norm(items, axis=1) * np.exp(0.45 * biases / biases.std())
+    weights /= weights.sum()
+    apart = items - weights @ items
+    curvature = 0.25 * (apart.T * weights) @ apart + 0.04 * np.eye(32)
+    gap = apart[rows.indices[rows.indptr[5] : rows.indptr[6]]].mean(axis=0)
+    step = 0.5 * np.linalg.solve(curvature + 0.25 * np.outer(gap, gap), gap)
+    np.testing.assert_allclose(start[5], step, rtol=1e-3, atol=1e-4)
+    # from zero it would be all of it
+    assert ((start - end) ** 2).sum() < 0.5 * (end**2).sum()
+
+
+def expected_loss(row, model, labels, chosen, candidates):
+    """The training's loss of one image, over all that a uniform sampler can draw."""
+    items, k = model.item_factors, model.factors
+    others = np.setdiff1d(np.arange(len(items)), labels)
+    scores = items[:, :k] @ row + items[:, k]
+    order = others[np.argsort(-scores[others])]
+    places = np.arange(len(order) + 1) / len(order)
+    # how likely each is the highest of the candidates, or one of all
+    chances = np.diff(1 - (1 - places) ** candidates) if chosen else np.diff(places)
+    apart = scores[labels][:, None] - scores[order]
+    loss = (np.logaddexp(0, -apart) * chances).sum(axis=1).mean()
+    return loss + 0.5 * model.regularization * row @ row
+
+
+@pytest.mark.parametrize(("selection", "candidates"), [("first", 1), ("hardest", 4)])
+def test_a_row_minimises_the_loss_that_the_training_expects(selection, candidates, annotations):
+    model = VSEens(
+        factors=12, iterations=10, sampler="uniform", selection=selection, candidates=candidates,
+        regularization=0.05, random_state=0, num_threads=1,
+    ).fit(annotations, show_progress=False)  # fmt: skip
+    folded, gained = model.transform(annotations)[:, :12].astype(float), []
+    for image in range(0, 400, 20):
+        labels = annotations[image].indices
+        arguments = (model, labels, selection == "hardest", candidates)
+        best = minimize(expected_loss, folded[image], arguments, options={"maxiter": 60}).fun
+        start, reached = (expected_loss(x, *arguments) for x in (np.zeros(12), folded[image]))
+        gained.append((start - reached) / (start - best))
+    assert np.mean(gained) > 0.9
+    assert min(gained) > 0.6
+
+
+@pytest.mark.parametrize(("group_size", "candidates"), [(1, 5), (2, 6), (3, 4)])
+def test_chances_of_places_are_those_of_the_highest_candidates(group_size, candidates, annotations):
+    model = VSEens(factors=4, iterations=1, selection=Group(size=group_size), candidates=candidates)
+    chances = fit(model, annotations)._folder().newton.chances
+    places = np.random.default_rng(0).random((100_000, candidates))
+    places.sort(axis=1)
+    n = len(chances)
+    found = np.bincount((places[:, :group_size] * n).astype(int).ravel(), minlength=n)
+    np.testing.assert_allclose(chances.sum(), 1, rtol=1e-5)
+    np.testing.assert_allclose(
+        np.add.reduceat(chances, np.arange(0, n, 32)),
+        np.add.reduceat(found / found.sum(), np.arange(0, n, 32)),
+        atol=0.005,
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-2, 30])
+def test_steps_stay_short_for_factors_of_any_scale(scale, annotations):
+    model = fit(VSEens(factors=12, iterations=5, regularization=0), annotations)
+    items = model.item_factors.copy()
+    # labels that no mean negative is like
+    items[:3] += 5
+    model.item_factors = items * np.float32(scale)
+    folded = model.transform(annotations)
+    assert np.isfinite(folded).all()
+    scores = folded @ model.item_factors.T
+    at_positives = scores[annotations.nonzero()].mean()
+    assert at_positives > scores.mean()
+    assert np.abs(scores).max() < 1e3

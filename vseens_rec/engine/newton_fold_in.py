@@ -1,0 +1,105 @@
+"""Vectors of images from their labels, by Newton's method on the loss that a training expects."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from .._native import kernel
+from .settings import Settings
+from .steps import choose_first_step
+
+# steps of an image after the first, and how much of Newton's each of them is; the result is the
+# mean after all but one
+STEPS = 3
+SHARE_OF_NEWTON = 0.5
+# negatives of a step, twice as many for images with more labels than that, and more where the
+# highest of several are taken
+NEGATIVES = 32
+FEW_LABELS = 12
+
+
+class Part(NamedTuple):
+    """Some rows: their pairs, which of them are computed, and where their factors go."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    factors: NDArray[np.float32]
+
+
+def is_expected(settings: Settings) -> bool:
+    """Tell whether the loss that a training expects of its draws is known here, and smooth."""
+    return (
+        settings.loss.has_newton_steps
+        and not settings.selection.counts_trials
+        and settings.positive_sampling != "weighted"
+        and not settings.cosine
+    )
+
+
+def chances_of(settings: Settings, group_size: int) -> NDArray[np.float32] | None:
+    """Tell how likely a negative is chosen, by its place among those drawn; None: all alike."""
+    selection, candidates, places = settings.selection, settings.candidates, kernel.MOST_NEGATIVES
+    chosen = candidates
+    if selection.takes_highest:
+        chosen = 1 if selection.gives_one else group_size
+    if chosen >= candidates:
+        return None
+    shares = np.arange(places + 1) / places
+    # the chance that one of the candidates, counted from the highest, is one of the first so many
+    below = [special.betainc(i + 1, candidates - i, shares) for i in range(chosen)]
+    chances: NDArray[np.float64] = np.diff(np.sum(below, axis=0)) / chosen
+    return chances.astype(np.float32)
+
+
+class NewtonFoldIn:
+    """Newton's method for single rows, each by its labels alone.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of a training whose loss is_expected().
+    item_factors : ndarray of float32
+        Padded and aligned.
+    sampler : Sampler
+        Of the settings, with tables for these factors.
+    group_size : int
+        Negatives that a group has.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        item_factors: NDArray[np.float32],
+        sampler: kernel.Sampler,
+        group_size: int,
+    ):
+        self.settings, self.item_factors, self.sampler = settings, item_factors, sampler
+        self.learns = settings.learned_columns()
+        self.first_step = choose_first_step(settings, item_factors)
+        self.chances = chances_of(settings, group_size)
+        # where the highest are taken most of those that are drawn count little
+        self.n_negatives = NEGATIVES if self.chances is None else 4 * NEGATIVES
+
+    def run(self, part: Part, seed: int, n_threads: int) -> int:
+        """Compute the factors of rows; return how many are not finite."""
+        return kernel.fold_rows(
+            self.sampler,
+            *part,
+            self.item_factors,
+            self.learns,
+            self.first_step.matrix,
+            self.first_step.mean_negative,
+            self.chances,
+            n_negatives=self.n_negatives,
+            pairs_of_few=FEW_LABELS,
+            steps=STEPS,
+            size=SHARE_OF_NEWTON,
+            penalty=self.settings.regularization_user,
+            regularize_violating_only=self.settings.regularize_violating_only,
+            verify=self.settings.verify_negative_samples,
+            seed=seed,
+            n_threads=n_threads,
+        )
