@@ -12,7 +12,8 @@ from vseens_rec.model_selection import leave_one_out_split
 
 
 def fit(model, matrix, **parameters):
-    model = clone(model).set_params(random_state=0, **parameters)
+    # what is folded in are factors
+    model = clone(model).set_params(**{"random_state": 0, "item_item": None} | parameters)
     return model.fit(matrix, show_progress=False)
 
 

@@ -131,7 +131,7 @@ def test_implicits_evaluation(checkerboard):
 
 def test_implicits_faiss_wrapper(annotations):
     faiss_wrapper = pytest.importorskip("implicit.ann.faiss")
-    exact = VSEens(factors=16, iterations=20, random_state=0, num_threads=1)
+    exact = VSEens(factors=16, iterations=20, item_item=None, random_state=0, num_threads=1)
     wrapper = faiss_wrapper.FaissModel(exact, nlist=4, nprobe=4, use_gpu=False)
     wrapper.fit(annotations, show_progress=False)
     ids, _ = wrapper.recommend(3, annotations[3], N=5)

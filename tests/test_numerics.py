@@ -40,7 +40,7 @@ PARAMETERS = {
     "all ranks": {"sampler": Adaptive(rank_scale=1.0)},
     "flat ranks": {"sampler": Adaptive(rank_scale=1e6)},
     "one factor": {"factors": 1},
-    "4096 factors": {"factors": 4096},
+    "1000 factors": {"factors": 1000},
     "large penalty": {"regularization": 1e6},
     "large factors": {"init": Random(scale=1e4)},
     "huge factors": {"init": Random(scale=1e30)},

@@ -39,7 +39,8 @@ def split(emoji):
 
 
 def small(**parameters):
-    return VSEens(**({"factors": 16, "iterations": 30, "random_state": 0} | parameters))
+    options = {"factors": 16, "iterations": 30, "item_item": None, "random_state": 0}
+    return VSEens(**options | parameters)
 
 
 # settings of which the first is bad
@@ -335,9 +336,9 @@ def test_early_stopping_never_trains_on_what_it_watches(annotations):
     seen = []
 
     class Watching(VSEens):
-        def _store(self, trainer, matrix, found):
+        def _store(self, trainer, matrix, *found):
             seen.append((trainer.interactions.indices.copy(), matrix.nnz))
-            super()._store(trainer, matrix, found)
+            super()._store(trainer, matrix, *found)
 
     model = Watching(
         factors=4,

@@ -21,9 +21,8 @@ from vseens_rec.model_selection import leave_one_out_split
 
 @pytest.fixture(scope="module")
 def fitted(annotations):
-    return VSEens(factors=12, iterations=20, random_state=0, num_threads=1).fit(
-        annotations, show_progress=False
-    )
+    model = VSEens(factors=12, iterations=20, item_item=None, random_state=0, num_threads=1)
+    return model.fit(annotations, show_progress=False)
 
 
 @pytest.mark.parametrize("sampler", ["adaptive", "uniform"])
@@ -44,7 +43,8 @@ def test_recovers_a_planted_ranking(sampler, loss, use_bias, planted):
 
 
 def test_loss_falls_and_history_is_complete(annotations):
-    model = VSEens(factors=12, iterations=30, random_state=0).fit(annotations, show_progress=False)
+    model = VSEens(factors=12, regularization=0.04, iterations=30, item_item=None, random_state=0)
+    model.fit(annotations, show_progress=False)
     assert model.n_iter_ == 30
     history = model.history_
     assert {len(values) for values in history.values()} == {30}

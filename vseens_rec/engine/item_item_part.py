@@ -22,6 +22,9 @@ MOST_SCORES = 40_000_000
 FEWEST_IMAGES = 100
 # of the labels' images: the same for the same matrix
 SEED = 1801_01632
+# of what hidden labels ask for: labels to come are less like the known ones than those that were
+# hidden, and of many labels the weights know the fewer
+SHARE_OF_SPARSE = 0.5
 # in place of factors that are to count for nothing, which still tell equal scores apart
 ALONE = 64.0
 
@@ -108,4 +111,4 @@ class ItemItemPart:
         )
         if of_factors == 0:
             return ALONE * float(factor_scores.std()) / max(float(hidden.std()), 1e-30)
-        return weight
+        return weight * (SHARE_OF_SPARSE if isinstance(self.choice, SparseItemItem) else 1.0)
