@@ -298,9 +298,9 @@ class SampledSoftmax(VSEens):
     softmax, so that a step tells more and few epochs do. Take it for factors of tags and keywords,
     where it ranks 1.5 to 3.5 % higher than the factors of `VSEens` alone in 1.2 to 2 times the
     time. With tens of thousands of labels its default number of candidates takes long; 4 to 16 of
-    them and ``factors=64`` rank well in seconds. With ``sampler="uniform"`` or ``"popularity"`` it is the
-    usual sampled softmax, which ``loss=Softmax(proposal_correction=True)`` makes an estimate of the
-    one over all labels (Bengio and Senecal, IEEE Transactions on Neural Networks 19, 2008).
+    them and ``factors=64`` rank well in seconds. With ``sampler="uniform"`` or ``"popularity"`` it
+    is the usual sampled softmax, which ``loss=Softmax(proposal_correction=True)`` makes an estimate
+    of the one over all labels (Bengio and Senecal, IEEE Transactions on Neural Networks 19, 2008).
 
     Examples
     --------
