@@ -216,8 +216,8 @@ cdef void add_slopes(
 # How much of a move to take: all if the positives were alike, and no more than is good for their
 # distances from the mean negative, of which the matrix knows nothing.
 cdef inline float share_of_move(
-    const NewtonFoldIn* task, const NewtonScratch* scratch, const int32_t* labels, float share, int64_t n,
-    const float* gradient, const float* move
+    const NewtonFoldIn* task, const NewtonScratch* scratch, const int32_t* labels, float share,
+    int64_t n, const float* gradient, const float* move
 ) noexcept nogil:
     cdef Py_ssize_t k = <Py_ssize_t> task.stride
     cdef float gain = vr_dot(gradient, move, k), bend = 0, apart
