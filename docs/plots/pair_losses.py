@@ -17,7 +17,7 @@ def loss_and_slope(name, weight=1.0):
         kernel.loss_and_slopes(name, difference, np.zeros(1), weight=weight)
         for difference in differences
     ]
-    return np.array([(loss, slopes[0]) for loss, slopes, _ in values]).T
+    return np.array([(loss, slope) for loss, slope, _ in values]).T
 
 
 figure, (losses, slopes, weights) = plt.subplots(1, 3, figsize=(10.5, 3.8), layout="constrained")
