@@ -34,7 +34,7 @@ cdef enum:
     MOST_REACH = 1000
 
 
-# all ones is no pair: numbers of words are below 2^31
+# no pair has this key, as numbers of words are below 2^31
 cdef uint64_t NO_PAIR = <uint64_t> 0xffffffffffffffff
 # what is left of a pair where the words between are likely to fill the window
 cdef double NEGLIGIBLE = 0.01

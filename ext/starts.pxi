@@ -96,7 +96,7 @@ def start_rows(
     double start,
     int n_threads
 ):
-    """Add to every row so many times what its labels' factors differ from the mean.
+    """Add to every row a multiple of the differences between its labels' factors and the mean.
 
     The sum over its labels is divided by the root of their number.
 

@@ -85,7 +85,7 @@ cdef class Training:
     cosine : bool
         Vectors and rows keep a length of 1.
     verify : bool
-        Positives are no candidates.
+        A positive is never a candidate.
     regularization_user, regularization_positive, regularization_negative : float
         Penalties.
     regularize_violating_only : bool

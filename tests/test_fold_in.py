@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
-from vseens_rec.choices import Group, Penalty, Random, Softmax, Violator
+from vseens_rec.choices import ByPopularity, Group, Penalty, Random, Softmax, Violator
 from vseens_rec.engine import fold_in
 from vseens_rec.engine.updates import StoredPairs
 from vseens_rec.metrics import ranking_metrics
@@ -141,6 +141,15 @@ def test_labels_that_do_not_differ_do_not_blow_up_the_step(annotations):
     assert np.isfinite(model.user_factors).all()
     model = fit(VSEens(factors=8, iterations=0, init=Random(scale=0.0)), annotations)
     np.testing.assert_array_equal(model.user_factors[:, :8], 0)
+
+
+def test_a_setting_of_a_choice_that_was_changed_is_followed(annotations):
+    model = fit(VSEens(factors=8, iterations=3, sampler=ByPopularity(exponent=0.5)), annotations)
+    before = model.transform(annotations)
+    model.set_params(sampler__exponent=3.0)
+    assert not np.array_equal(model.transform(annotations), before)
+    model.set_params(sampler__exponent=0.5)
+    np.testing.assert_array_equal(model.transform(annotations), before)
 
 
 def test_errors_of_transform(fitted, annotations):

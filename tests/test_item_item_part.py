@@ -1,6 +1,7 @@
 """Factors and item-item weights in one model: what is added, by what weight, and that it lasts."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from scipy.sparse import csr_matrix
 
 from vseens_rec import EDLAE, Checkpoint, VSEens
 from vseens_rec.choices import DenseItemItem, SparseItemItem
+from vseens_rec.engine.holdouts import Holdout
 from vseens_rec.engine.item_item import ItemItemWeights, Pairs
-from vseens_rec.engine.item_item_choices import Holdout
 from vseens_rec.engine.item_item_part import MOST_LABELS_OF_DENSE, ItemItemPart, item_item_of
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
@@ -207,6 +208,22 @@ def test_a_callback_sees_the_factors_alone(annotations):
     model.fit(annotations, show_progress=False, callback=lambda *_: seen.append(model.item_weights))
     assert seen == [None] * 10
     assert model.item_weights is not None
+
+
+@pytest.mark.parametrize("few", [{"iterations": 1}, {"warm_start": True}, {}])
+def test_a_part_that_was_asked_for_is_not_left_out_in_silence(annotations, few):
+    X = annotations if few else annotations[:60]
+    model = VSEens(**OPTIONS | few)
+    if "warm_start" in few:
+        model.set_params(item_item=None).fit(X, show_progress=False)
+    with pytest.warns(UserWarning, match=r"item_item='dense' .* DenseItemItem\(weight"):
+        model.set_params(item_item="dense").fit(X, show_progress=False)
+    assert model.item_weights is None
+    model.set_params(item_item=DenseItemItem(weight=1.0)).fit(X, show_progress=False)
+    assert model.item_weights is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_params(item_item="auto").fit(X, show_progress=False)
 
 
 def test_early_stopping_and_the_part(annotations):

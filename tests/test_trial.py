@@ -21,10 +21,10 @@ from vseens_rec import (
 )
 from vseens_rec.choices import Adaptive, Penalty
 from vseens_rec.engine import trial
-from vseens_rec.engine.holdouts import split_rows
+from vseens_rec.engine.holdouts import images_to_try, split_rows
 from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.settings import Facts, TrialResult, hardness_by_counts, resolve
-from vseens_rec.engine.trial import images_to_try, result_from
+from vseens_rec.engine.trial import result_from
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 

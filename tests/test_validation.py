@@ -85,6 +85,7 @@ def test_two_matrices_at_once(annotations):
         ("candidates", 0), ("num_threads", -1), ("use_bias", "yes"), ("random_state", -5),
         ("random_state", 2**70), ("random_state", "seed"), ("verify_negative_samples", 3),
         ("dtype", np.int32), ("dtype", "nonsense"), ("dtype", np.float16), ("loss", None),
+        ("sampler", None),
     ],
 )  # fmt: skip
 def test_parameters_out_of_range_or_of_the_wrong_type(annotations, parameter, value):

@@ -80,7 +80,10 @@ def _preset(
                 setattr(self, name, value)
 
         vars(__init__)["__signature__"] = signature
+        constraints = VSEens._parameter_constraints
+        may_be_none = {name: [*constraints[name], None] for name in usual.choices}
         attributes = {"__init__": __init__, "_usual": usual, "_kinds": kinds} | fixed
+        attributes["_parameter_constraints"] = constraints | may_be_none
         for name, value in attributes.items():
             setattr(cls, name, value)
         return _describe_parameters(cls)

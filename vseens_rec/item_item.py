@@ -12,17 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation
 from ._typing import EpochCallback, Floats, IdListLike, IdsLike, MatrixLike, Ranking
+from .engine.holdouts import Holdout
 from .engine.item_item import MEMORY_LIMIT, ClosedForm, ItemItemWeights, Pairs, local_ridge
-from .engine.item_item_choices import Holdout, choose_closed_form, most_pairs
+from .engine.item_item_choices import SEED, choose_closed_form, most_pairs
 from .engine.updates import StoredPairs
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint
 from .serving import LOWEST, best_of_scores
 
 __all__ = ["EASE", "EDLAE", "SparseEASE"]
-
-# of the images that labels are hidden of: the same for the same matrix
-SEED = 1801_01632
 
 
 class _ItemItemModel(LinearRecommender):

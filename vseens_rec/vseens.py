@@ -250,7 +250,7 @@ class VSEens(LinearRecommender):
         "learning_rate": [Interval(Real, 0, None, closed="left"), None],
         "regularization": [Interval(Real, 0, None, closed="left"), Penalty, None],
         "iterations": [Interval(Integral, 0, None, closed="left")],
-        "sampler": [*constraint(Sampler), None],
+        "sampler": constraint(Sampler),
         "selection": [*constraint(Selection), None],
         "candidates": [Interval(Integral, 1, 2**16, closed="both"), None],
         "loss": constraint(Loss),
@@ -457,10 +457,24 @@ class VSEens(LinearRecommender):
                 raise
         self._store(trainer, matrix, course.found, item_item)
         self._warn_of_what_was_learned(trainer, course.found)
+        if self.item_item not in (None, "auto") and course.part is None:
+            self._warn_of_no_item_item_part()
         if course.monitor is not None:
             self.best_iteration_ = course.monitor.best_epoch
         if checkpoint is not None:
             checkpoint.remove()
+
+    def _warn_of_no_item_item_part(self) -> None:
+        """Say that a part which was asked for is missing, and how to have it."""
+        kind = "SparseItemItem" if self.item_item == "sparse" else "DenseItemItem"
+        if isinstance(self.item_item, ItemItem):
+            kind = type(self.item_item).__name__
+        warnings.warn(
+            f"item_item={self.item_item!r} is left out, since nothing tells its weight: that takes "
+            "a fit that does not go on from another, 100 images of two labels or more, and 2 "
+            f"iterations. Pass {kind}(weight=...) to have it all the same",
+            stacklevel=4,
+        )
 
     def _warn_of_what_was_learned(self, trainer: Trainer, found: TrialResult) -> None:
         """Say where nothing but popularity was learned, and what to change."""

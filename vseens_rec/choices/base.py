@@ -18,7 +18,7 @@ class Choice(BaseEstimator):
     ``sampler__rank_scale``.
     """
 
-    # what the parameter of a model takes in place of the object; None: there is no such name
+    # what the parameter of a model takes in place of the object; None: it takes the object alone
     name: ClassVar[str | None] = None
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 

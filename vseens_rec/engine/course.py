@@ -15,18 +15,18 @@ from ..choices.item_item import ItemItem
 from .early_stopping import Monitor
 from .fold_in import FoldIn
 from .group_size import last_group_size
-from .holdouts import validation_split
+from .holdouts import Holdout, validation_split
 from .interactions import Interactions
 from .item_item import ItemItemWeights
-from .item_item_choices import Holdout
-from .item_item_part import SEED, ItemItemPart
+from .item_item_choices import SEED
+from .item_item_part import ItemItemPart
 from .samplers import sampler_of
 from .settings import Facts, Settings, TrialResult
 from .trainer import Trainer
 from .trial import MOST_FACTORS, choose
 
 # of the epochs, those in which the labels are hidden that the item-item part is weighed by
-SHARE_HIDDEN = 0.8
+SHARE_OF_EPOCHS = 0.8
 # with fewer epochs factors hardly learn what is revealed
 FEWEST_TO_HIDE = 2
 
@@ -137,14 +137,17 @@ class Course:
         interactions = self.interactions
         if self.found.popularity:
             self.item_item = None
-        if self.item_item is not None and self.found.item_item is None:
+        if self.item_item is not None:
             weight = self.item_item.get_params()["weight"]
-            if weight is None and initial is None and iterations >= FEWEST_TO_HIDE:
-                self.holdout = Holdout.of(self.known, SEED)
-            if self.holdout is not None:
-                interactions = Interactions.of(self.holdout.train)
-            else:
-                self.found = self.found._replace(item_item=weight or 0.0)
+            if weight is None and self.found.item_item is None:
+                if initial is None and iterations >= FEWEST_TO_HIDE:
+                    self.holdout = Holdout.of(self.known, SEED)
+                if self.holdout is None:
+                    weight = 0.0
+                else:
+                    interactions = Interactions.of(self.holdout.train)
+            if weight is not None:
+                self.found = self.found._replace(item_item=weight)
         return Trainer(interactions, settings, self.seed, self.num_threads, initial)
 
     def _reveal(self, trainer: Trainer) -> None:
@@ -190,13 +193,13 @@ class Course:
         keep: Callable[[int], None] | None = None,
         done: int = 0,
     ) -> None:
-        """Run epochs; `ModelFitError` when the factors are no longer finite.
+        """Run epochs; raise `ModelFitError` if the factors are infinite or not numbers.
 
         `keep` is called with the number of those that are done, of which there may be some already.
         """
         self.progress.reset(total=iterations)
         self.progress.update(done)
-        revealed = int(SHARE_HIDDEN * iterations)
+        revealed = int(SHARE_OF_EPOCHS * iterations)
         for iteration in range(done, iterations):
             if self.holdout is not None and iteration == revealed:
                 self._reveal(trainer)

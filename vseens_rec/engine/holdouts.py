@@ -1,12 +1,19 @@
 """Which labels are held out, of rows of a canonical matrix."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .hashing import hash_of, hashes_of_labels, hashes_of_rows
+
+# images whose labels are hidden, a third of all at most, since the rest has to tell of the labels
+# what it would without; the share of their labels that is; with fewer images chance decides
+MOST_IMAGES = 2000
+FEWEST_IMAGES = 100
+SHARE_OF_IMAGES = 1 / 3
+SHARE_HIDDEN = 0.2
 
 
 def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
@@ -102,3 +109,54 @@ def part(matrix: csr_matrix, kept: NDArray[np.bool_]) -> csr_matrix:
     return csr_matrix(
         (matrix.data[kept], matrix.indices[kept], before[matrix.indptr]), shape=matrix.shape
     )
+
+
+def images_to_try(matrix: csr_matrix, seed: int) -> NDArray[np.int64]:
+    """Choose images with two labels or more, none where there are too few."""
+    several = np.flatnonzero(np.diff(matrix.indptr) >= 2)
+    if len(several) < FEWEST_IMAGES:
+        return several[:0]
+    generator = np.random.Generator(np.random.PCG64([seed, len(several)]))
+    most = min(MOST_IMAGES, max(FEWEST_IMAGES, int(SHARE_OF_IMAGES * len(several))))
+    return np.sort(generator.permutation(several)[:most])
+
+
+class Holdout(NamedTuple):
+    """Some labels of some images, to compare models by how high they rank them.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Rows of the matrix.
+    known, hidden : csr_matrix of shape (len(rows), n_labels)
+        Their labels.
+    train : csr_matrix of shape (n_images, n_labels)
+        The matrix without what is hidden.
+    """
+
+    rows: NDArray[np.int64]
+    known: csr_matrix
+    hidden: csr_matrix
+    train: csr_matrix
+
+    @classmethod
+    def of(
+        cls, matrix: csr_matrix, seed: int, seed_of_labels: int | None = None
+    ) -> "Holdout | None":
+        """Hide a fifth of the labels of some images; None where there are too few.
+
+        The labels have a seed of their own if one is given.
+        """
+        rows = images_to_try(matrix, seed)
+        if not len(rows):
+            return None
+        seed = seed if seed_of_labels is None else seed_of_labels
+        train, hidden = split_rows(matrix, rows, SHARE_HIDDEN, seed)
+        return cls(rows, train[rows], hidden[rows], train)
+
+    def some(self, n: int) -> "Holdout":
+        """Keep so many of the images, of the same training."""
+        if n >= len(self.rows):
+            return self
+        places = np.arange(n) * len(self.rows) // n
+        return Holdout(self.rows[places], self.known[places], self.hidden[places], self.train)

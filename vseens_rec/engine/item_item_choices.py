@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from .holdouts import split_rows
+from .holdouts import Holdout
 from .item_item import ClosedForm, Pairs
 from .measures import make_ranker, parse_metric, values_of
-from .trial import images_to_try
 
 METRIC = parse_metric("ndcg@10")
-SHARE_HIDDEN = 0.2
+# one seed for all: the images that labels are hidden of are the same for the same matrix
+SEED = 1801_01632
 # what is tried, in images
 PENALTY = 10.0
 PENALTY_STEP = 10**0.5
@@ -33,47 +33,13 @@ MOST_PAIRS = 2000
 LOSS_OF_PAIRS = 0.995
 
 
-class Holdout(NamedTuple):
-    """Some labels of some images, to compare models by how high they rank them.
-
-    Attributes
-    ----------
-    rows : ndarray of int
-        Rows of the matrix.
-    known, hidden : csr_matrix of shape (len(rows), n_labels)
-        Their labels.
-    train : csr_matrix of shape (n_images, n_labels)
-        The matrix without what is hidden.
-    """
-
-    rows: NDArray[np.int64]
-    known: csr_matrix
-    hidden: csr_matrix
-    train: csr_matrix
-
-    @classmethod
-    def of(cls, matrix: csr_matrix, seed: int) -> Holdout | None:
-        """Hide a fifth of the labels of some images; None where there are too few."""
-        rows = images_to_try(matrix, seed)
-        if not len(rows):
-            return None
-        train, hidden = split_rows(matrix, rows, SHARE_HIDDEN, seed)
-        return cls(rows, train[rows], hidden[rows], train)
-
-    def some(self, n: int) -> Holdout:
-        """Keep so many of the images, of the same training."""
-        if n >= len(self.rows):
-            return self
-        places = np.arange(n) * len(self.rows) // n
-        return Holdout(self.rows[places], self.known[places], self.hidden[places], self.train)
-
-    def measure(self, scores: NDArray[np.floating[Any]], num_threads: int = 1) -> float:
-        """Return the NDCG@10 of the hidden labels by scores of shape (len(rows), n_labels)."""
-        places = np.arange(len(self.rows), dtype=np.int32)
-        ranker = make_ranker(self.known, self.hidden)
-        # the kernel writes into them
-        ranker.rank_scores(np.array(scores, order="C"), places, num_threads)
-        return float(values_of(ranker, places, [METRIC])[0].mean())
+def ndcg_of(holdout: Holdout, scores: NDArray[np.floating[Any]], num_threads: int = 1) -> float:
+    """Return the NDCG@10 of the hidden labels by scores of shape (len(rows), n_labels)."""
+    places = np.arange(len(holdout.rows), dtype=np.int32)
+    ranker = make_ranker(holdout.known, holdout.hidden)
+    # the kernel writes into them
+    ranker.rank_scores(np.array(scores, order="C"), places, num_threads)
+    return float(values_of(ranker, places, [METRIC])[0].mean())
 
 
 def choose_penalty(measure: Callable[[float], float]) -> float:
@@ -166,7 +132,7 @@ def choose_closed_form(
 
     def measure(form: ClosedForm) -> float:
         assert holdout is not None
-        return holdout.measure(form.left_out_scores(holdout.rows, holdout.known), num_threads)
+        return ndcg_of(holdout, form.left_out_scores(holdout.rows, holdout.known), num_threads)
 
     if penalty is None:
         penalty = PENALTY

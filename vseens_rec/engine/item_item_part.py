@@ -10,8 +10,9 @@ from scipy.sparse import csr_matrix
 
 from ..choices import DenseItemItem, SparseItemItem
 from ..choices.item_item import ItemItem
+from .holdouts import FEWEST_IMAGES, Holdout
 from .item_item import ItemItemWeights, local_ridge
-from .item_item_choices import Holdout, choose_closed_form, weight_of_parts
+from .item_item_choices import choose_closed_form, ndcg_of, weight_of_parts
 
 # one inverse of more takes longer than a regression for each
 MOST_LABELS_OF_DENSE = 6000
@@ -19,9 +20,6 @@ MOST_LABELS_OF_DENSE = 6000
 FEWEST_ITERATIONS = 20
 # scores that are compared at once: fewer images where labels are many
 MOST_SCORES = 40_000_000
-FEWEST_IMAGES = 100
-# of the labels' images: the same for the same matrix
-SEED = 1801_01632
 # of what hidden labels ask for: labels to come are less like the known ones than those that were
 # hidden, and of many labels the weights know the fewer
 SHARE_OF_SPARSE = 0.5
@@ -107,7 +105,7 @@ class ItemItemPart:
         assert self.holdout is not None and self.hidden_scores is not None  # noqa: PT018
         holdout, hidden = self.holdout, self.hidden_scores
         of_factors, weight = weight_of_parts(
-            factor_scores, hidden, lambda scores: holdout.measure(scores, self.num_threads)
+            factor_scores, hidden, lambda scores: ndcg_of(holdout, scores, self.num_threads)
         )
         if of_factors == 0:
             return ALONE * float(factor_scores.std()) / max(float(hidden.std()), 1e-30)

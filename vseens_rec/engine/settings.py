@@ -1,6 +1,7 @@
 """From parameters and the facts of a matrix to every number that a training needs."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -304,7 +305,8 @@ def _with_objects(parameters: Mapping[str, Any], usual: Usual) -> dict[str, Any]
     kinds = {"sampler": Sampler, "selection": Selection, "loss": Loss, "init": Start}
     for name, kind in kinds.items():
         chosen = usual.choices.get(name) if given[name] is None else given[name]
-        given[name] = None if chosen is None else as_choice(chosen, kind)
+        # a copy: the caller can change the object, and settings are compared later
+        given[name] = None if chosen is None else copy(as_choice(chosen, kind))
     penalty = given["regularization"]
     if not isinstance(penalty, Penalty):
         given["regularization"] = Penalty(penalty, penalty, penalty)

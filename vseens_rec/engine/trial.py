@@ -10,25 +10,18 @@ from typing import Any
 
 import numpy as np
 from implicit.recommender_base import ModelFitError
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .._typing import Floats
 from .fold_in import FoldIn
 from .group_size import last_group_size
-from .holdouts import split_rows
-from .interactions import Interactions, count_labels
+from .holdouts import Holdout
+from .interactions import Interactions
 from .measures import Factors, measure, parse_metric
 from .settings import Settings, TrialResult
 from .trainer import Trainer
 
 METRIC = parse_metric("ndcg@10")
-# images whose labels are hidden, a third of all at most, since the rest has to tell of the labels
-# what it would without; the share of their labels that is; with fewer images chance decides
-MOST_IMAGES = 2000
-FEWEST_IMAGES = 100
-SHARE_OF_IMAGES = 1 / 3
-HIDDEN = 0.2
 # a trial has a tenth of the epochs of the training and smaller factors, but for small data, where
 # so many steps take no time
 SHARE_OF_EPOCHS = 0.1
@@ -64,10 +57,8 @@ class Trial:
     ----------
     resolve : callable
         Takes a `TrialResult` and returns the settings of a training with it.
-    matrix : csr_matrix
-        Canonical: sorted, without duplicates, every stored value > 0.
-    images : ndarray of int
-        Those whose labels are hidden.
+    holdout : Holdout
+        The labels.
     epochs : int
         Of every training.
     seed : int
@@ -81,8 +72,7 @@ class Trial:
     def __init__(
         self,
         resolve: Callable[[TrialResult], Settings],
-        matrix: csr_matrix,
-        images: NDArray[np.int64],
+        holdout: Holdout,
         epochs: int,
         seed: int,
         num_threads: int,
@@ -90,11 +80,8 @@ class Trial:
     ):
         self.show = show
         self.resolve, self.epochs, self.num_threads = resolve, epochs, num_threads
-        self.seed = seed ^ 0x5851F42D4C957F2D
-        stream = int(np.random.SeedSequence(self.seed).generate_state(1, np.uint64)[0])
-        self.train, hidden = split_rows(matrix, images, HIDDEN, stream)
-        self.interactions = Interactions.of(self.train)
-        self.known, self.hidden = self.train[images], hidden[images]
+        self.seed, self.holdout = seed, holdout
+        self.interactions = Interactions.of(holdout.train)
         self.initial: tuple[Floats, Floats] | None = None
         self.scores: dict[str, float] = {}
 
@@ -117,7 +104,7 @@ class Trial:
                 last_group_size(settings, trainer.history),
                 self.num_threads,
             )
-            users = folder.users(Interactions.of(self.known), self.num_threads)
+            users = folder.users(Interactions.of(self.holdout.known), self.num_threads)
         except ModelFitError:
             return 0.0
         factors = Factors(users, trainer.item_factors[:, : settings.columns])
@@ -125,24 +112,14 @@ class Trial:
 
     def measure_popularity(self) -> float:
         """Rank the hidden labels by the number of images that have them."""
-        counts = count_labels(self.train.indices, self.train.shape[1]).astype(np.float32)
-        users = np.ones((self.known.shape[0], 1), np.float32)
+        counts = self.interactions.label_counts.astype(np.float32)
+        users = np.ones((len(self.holdout.rows), 1), np.float32)
         return self._score("popularity", Factors(users, counts[:, np.newaxis]))
 
     def _score(self, name: str, factors: Factors) -> float:
-        score = measure(factors, self.known, self.hidden, METRIC, self.num_threads)
+        score = measure(factors, self.holdout.known, self.holdout.hidden, METRIC, self.num_threads)
         self.scores[name] = score
         return score
-
-
-def images_to_try(matrix: csr_matrix, seed: int) -> NDArray[np.int64]:
-    """Choose images with two labels or more, none where there are too few."""
-    several = np.flatnonzero(np.diff(matrix.indptr) >= 2)
-    if len(several) < FEWEST_IMAGES:
-        return several[:0]
-    generator = np.random.Generator(np.random.PCG64([seed, len(several)]))
-    most = min(MOST_IMAGES, max(FEWEST_IMAGES, int(SHARE_OF_IMAGES * len(several))))
-    return np.sort(generator.permutation(several)[:most])
 
 
 def choose(
@@ -185,11 +162,15 @@ def choose(
     """
     usual = TrialResult(hardness=1.0 if hardness is None else hardness)
     epochs = min(MOST_EPOCHS, int(SHARE_OF_EPOCHS * iterations))
-    images = images_to_try(matrix, seed)
-    if epochs < FEWEST_EPOCHS or not len(images):
+    if epochs < FEWEST_EPOCHS:
+        return usual
+    own_seed = seed ^ 0x5851F42D4C957F2D
+    of_labels = int(np.random.SeedSequence(own_seed).generate_state(1, np.uint64)[0])
+    holdout = Holdout.of(matrix, seed, of_labels)
+    if holdout is None:
         return usual
     epochs = min(iterations, max(epochs, FEWEST_STEPS // matrix.nnz))
-    trial = Trial(resolve, matrix, images, epochs, seed, num_threads, show)
+    trial = Trial(resolve, holdout, epochs, own_seed, num_threads, show)
     penalty, harder = 1.0, usual.hardness
     score = trial.measure("usual", penalty, harder)
     found = trial.measure("small penalty", SMALL_PENALTY, harder)
