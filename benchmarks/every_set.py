@@ -1,4 +1,4 @@
-"""The defaults on every set: NDCG of all presets, popularity, EASE and tuned iALS, and the seconds.
+"""The defaults on every set: NDCG of presets, item-item models, tuned EASE and iALS, and seconds.
 
     python benchmarks/every_set.py --data FOLDER [FOLDER ...] --out every_set.csv
         [--sets ml1m delicious] [--methods "VSEens()" EASE] [--seeds 1] [--threads 1]
@@ -31,8 +31,8 @@ from vseens_rec.model_selection import leave_one_out_split
 IMAGES = ("emoji", *FILES)
 PRESETS = ("SampledSoftmax", "BPR", "AoBPR", "WARP", "DNS", "NaiveRank")
 METHODS = (
-    "popularity", "VSEens()", *(f"{name}()" for name in PRESETS), "VSEens.paper()", "EASE",
-    "iALS tuned",
+    "popularity", "VSEens()", "factors alone", *(f"{name}()" for name in PRESETS),
+    "VSEens.paper()", "EDLAE()", "SparseEASE()", "EASE", "iALS tuned",
 )  # fmt: skip
 PENALTIES = tuple(10.0**power for power in np.arange(0.5, 6.5, 0.5))
 MOST_LABELS_OF_EASE = 6000
@@ -135,6 +135,10 @@ def run(method, train, test, measure, seed, threads):
         model = Popularity(num_threads=threads)
     elif method == "VSEens.paper()":
         model = VSEens.paper(random_state=seed, num_threads=threads)
+    elif method == "factors alone":
+        model = VSEens(item_item=None, random_state=seed, num_threads=threads)
+    elif method in ("EDLAE()", "SparseEASE()"):
+        model = getattr(vseens_rec, method.removesuffix("()"))(num_threads=threads)
     else:
         kind = getattr(vseens_rec, method.removesuffix("()"))
         model = kind(random_state=seed, num_threads=threads)
@@ -167,7 +171,7 @@ def main():
                 continue
             train, test, measure = found
             for method in options.methods:
-                too_many = method == "EASE" and train.shape[1] > MOST_LABELS_OF_EASE
+                too_many = method in ("EASE", "EDLAE()") and train.shape[1] > MOST_LABELS_OF_EASE
                 if (data, method, str(seed)) in done or too_many:
                     continue
                 value, seconds = run(method, train, test, measure, seed, options.threads)
