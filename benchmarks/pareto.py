@@ -1,24 +1,28 @@
 """NDCG and recall against seconds of training, for this library and its peers, all of them tuned.
 
-    python benchmarks/pareto.py --data FOLDER --out FOLDER [--lightfm-python PYTHON]
-        [--sets mirflickr25k gowalla] [--methods "VSEens()" "implicit BPR"]
-        [--settings 12] [--seconds 30] [--seeds 3] [--threads 2]
+    python benchmarks/pareto.py --data FOLDER [FOLDER ...] --out FOLDER [--lightfm-python PYTHON]
+        [--sets mirflickr25k gowalla] [--methods "VSEens()" EASE] [--settings 12] [--seconds 30]
+        [--seeds 3] [--threads 2]
 
-The peers are implicit 0.7.3, irspack 0.5.2 and LightFM 1.17; the last needs an older Cython to
-build, so it may live in an environment of its own, with numpy and scipy, whose interpreter is
-given. Without it LightFM is left out.
+The peers are factor models (implicit 0.7.3, irspack 0.5.2, LightFM 1.17), item-item models (EASE
+and EDLAE by their closed forms, irspack's SLIM and RP3beta, SANSA 1.1) and neighbours (implicit's
+cosine and BM25). LightFM needs an older Cython to build, so it may live in an environment of its
+own, with numpy and scipy, whose interpreter is given; without it LightFM is left out. SANSA needs
+scikit-sparse, which needs SuiteSparse. A method of labels x labels is left out where there are
+more than 6,000.
 
-FOLDER has the data sets of common.py. Of the images one label is held out for the test, and one
-more of what is left for validation. Gowalla brings its validation part; AmazonCDs gives a fifth of
-every user's training pairs.
+A folder has data sets of common.py. Of the images one label is held out for the test, and one
+more of what is left for validation. Gowalla brings its validation part; other sets of users give a
+fifth of every user's training pairs.
 
 Every method gets the same number of random settings out of the spaces in contestants.py. Each of
 them is trained on what validation leaves, for --seconds at most, and measured at growing numbers of
-epochs. For every budget of seconds, validation chooses the setting and the epochs among those that
-took no longer. They are trained anew on the whole training part with several seeds and measured on
-the test, whose labels no choice has seen: the seeds change the training, not the split. That part
-is larger, so these seconds can exceed the budget. Every method also runs at its defaults. Only
-training counts as seconds, initialisation included; nothing else should run at the same time.
+epochs; what has no epochs is trained once. For every budget of seconds, validation chooses the
+setting and the epochs among those that took no longer. They are trained anew on the whole training
+part with several seeds and measured on the test, whose labels no choice has seen: the seeds change
+the training, not the split. That part is larger, so these seconds can exceed the budget. Every
+method also runs at its defaults. Only training counts as seconds, initialisation included; nothing
+else should run at the same time.
 
 Writes pareto.csv, every measured point in a row, and pareto.png, and prints a table. What is in
 pareto.csv is not run again: delete the rows of a method to measure it anew.
@@ -27,59 +31,27 @@ pareto.csv is not run again: delete the rows of a method to measure it anew.
 import argparse
 import csv
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from statistics import mean, pstdev
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
-import contestants
-import numpy as np
-from common import FILES, add_data, load_split, load_whole, split_twice
+from common import IMAGES, USERS, add_data, has, length_of, parts_of
 from contestants import LIGHTFM, METHODS, OURS, PEERS, settings_of
-from scipy.sparse import save_npz
+from jobs import Jobs
 
-from vseens_rec.metrics import Factors, ranking_metrics
-from vseens_rec.model_selection import fraction_split
-
-BUDGETS = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 30, 60, 120, 240]
+BUDGETS = [0.05, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 30, 60, 120, 240]
 COLUMNS = {
     "data": str, "method": str, "part": str, "seed": int, "threads": int, "limit": float,
     "setting": str, "epochs": int, "seconds": float, "ndcg": float, "recall": float,
 }  # fmt: skip
 
 
-class DataSet(NamedTuple):
-    """The length of the lists that are measured, and the numbers of factors to choose from."""
-
-    length: int
-    factors: list[int]
+SETS = (*IMAGES, *USERS)
 
 
-IMAGES = DataSet(10, [64, 128, 256])
-USERS = DataSet(20, [64])
-SETS = {
-    "mirflickr25k": IMAGES,
-    "harrison": IMAGES,
-    "coco80": IMAGES,
-    "gowalla": USERS,
-    "amazoncds_m1": USERS,
-}
-
-
-def parts_of(folder, data):
-    """The training and the held-out part, for the choice and for the test."""
-    if data in FILES:
-        test, validation = split_twice(load_whole(folder, data))
-    else:
-        test = load_split(folder, data)
-        if data == "gowalla":
-            validation = load_split(folder, data, ("train_minus_valid", "valid"))
-        else:
-            validation = fraction_split(test[0], 0.2, random_state=1)
-    return {"validation": validation, "test": test}
+def factors_of(data):
+    """The numbers of factors to choose from."""
+    return [64, 128, 256] if data in IMAGES else [64, 128]
 
 
 class Results:
@@ -112,68 +84,13 @@ class Results:
 class Bench:
     """Runs the jobs of one data set that are not in the results yet."""
 
-    def __init__(self, data, options, results, folder):
-        self.data, self.options, self.results, self.folder = data, options, results, folder
-        self.parts = parts_of(options.data, data)
-        for part, (train, _) in self.parts.items():
-            save_npz(folder / f"{part}.npz", train, compressed=False)
-
-    def measure(self, part):
-        """NDCG and recall of the factors that a process has saved."""
-        length = SETS[self.data].length
-        with np.load(self.folder / "factors.npz") as saved:
-            factors = Factors(saved["users"], saved["items"])
-        if not all(np.isfinite(side).all() for side in factors):
-            return {"ndcg": 0.0, "recall": 0.0}
-        found = ranking_metrics(
-            factors,
-            *self.parts[part],
-            [f"ndcg@{length}", f"recall@{length}"],
-            num_threads=self.options.threads,
-        )
-        return dict(zip(("ndcg", "recall"), found.values(), strict=True))
-
-    def points_of(self, job, part):
-        """Train in a process of its own; what was measured, None if it failed."""
-        python = self.options.lightfm_python if job["method"] in LIGHTFM else sys.executable
-        # the threads of BLAS would come on top of those of the methods
-        limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        points = []
-        with (
-            open(self.folder / "errors.txt", "w+") as errors,
-            subprocess.Popen(
-                [python, contestants.__file__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=os.environ | limits | {"OMP_NUM_THREADS": str(self.options.threads)},
-            ) as process,
-        ):
-            print(json.dumps(job), file=process.stdin, flush=True)
-            for line in process.stdout:
-                points.append(json.loads(line) | self.measure(part))
-                print(file=process.stdin, flush=True)
-            if process.wait():
-                errors.seek(0)
-                print(f"{self.data}: {job['method']} failed\n{errors.read()}", file=sys.stderr)
-                return None
-        # a job that diverged before its first point is done too
-        return points or [{"epochs": 0, "seconds": 0.0, "ndcg": 0.0, "recall": 0.0}]
+    def __init__(self, data, options, results, jobs):
+        self.data, self.options, self.results, self.jobs = data, options, results, jobs
 
     def run(self, method, part, setting, seed=0, **asked):
         """Run a job and add its rows; `part` is validation, test or default."""
         measured = "validation" if part == "validation" else "test"
-        job = {
-            "method": method,
-            "setting": setting,
-            "seed": seed,
-            "threads": self.options.threads,
-            "matrix": str(self.folder / f"{measured}.npz"),
-            "factors": str(self.folder / "factors.npz"),
-            **asked,
-        }
-        points = self.points_of(job, measured)
+        points = self.jobs.run(method, measured, setting, seed, **asked)
         if points is None:
             return
         self.results.add([self.key(method, part, setting, seed) | point for point in points])
@@ -183,6 +100,10 @@ class Bench:
             f"{best['ndcg']:.4f} after {best['epochs']} epochs, {best['seconds']:.2f} s",
             file=sys.stderr,
         )
+
+    def seeds_of(self, method):
+        """The seeds to train with: only factors begin with random numbers."""
+        return range(self.options.seeds if METHODS[method].has_factors else 1)
 
     def key(self, method, part, setting, seed=0):
         """The columns that name a job."""
@@ -199,7 +120,7 @@ class Bench:
     def chosen(self, method):
         """By budget, the row of the best setting and number of epochs on validation."""
         budgets = [b for b in BUDGETS if b < self.options.seconds] + [self.options.seconds]
-        settings = settings_of(METHODS[method], SETS[self.data].factors, self.options.settings)
+        settings = settings_of(METHODS[method], factors_of(self.data), self.options.settings)
         rows = []
         for setting in settings:
             key = self.key(method, "validation", setting)
@@ -219,7 +140,7 @@ class Bench:
         for row in chosen.values():
             wanted.setdefault(row["setting"], set()).add(row["epochs"])
         for setting, epochs in wanted.items():
-            for seed in range(self.options.seeds):
+            for seed in self.seeds_of(method):
                 key = self.key(method, "test", json.loads(setting), seed)
                 missing = epochs - {row["epochs"] for row in self.results.find(**key)}
                 if missing:
@@ -227,13 +148,13 @@ class Bench:
 
     def run_defaults(self, method):
         """Train at the defaults with every seed."""
-        for seed in range(self.options.seeds):
+        for seed in self.seeds_of(method):
             if not self.results.find(**self.key(method, "default", METHODS[method].fixed, seed)):
                 self.run(method, "default", METHODS[method].fixed, seed)
 
     def summary(self, method, part, setting, **wanted):
         """Means over the seeds and the deviation of NDCG; None if nothing was measured."""
-        keys = [self.key(method, part, setting, seed) for seed in range(self.options.seeds)]
+        keys = [self.key(method, part, setting, seed) for seed in self.seeds_of(method)]
         rows = [row for key in keys for row in self.results.find(**key, **wanted)]
         if not rows:
             return None
@@ -258,7 +179,7 @@ class Bench:
 
 def print_table(data, found):
     """One line a method and budget."""
-    length = SETS[data].length
+    length = length_of(data)
     print(
         f"\n{data}\n{'method':16}{'budget':>8}{'seconds':>9}"
         f"{f'NDCG@{length}':>17}{f'recall@{length}':>11}{'epochs':>8}  setting"
@@ -296,7 +217,7 @@ def draw(found, path):
         draw_panel(axis, methods)
         axis.set_title(data, loc="left", fontweight="bold")
         axis.set_xlabel("seconds of training")
-        axis.set_ylabel(f"NDCG@{SETS[data].length}")
+        axis.set_ylabel(f"NDCG@{length_of(data)}")
     figure.supxlabel("hollow: at the defaults", fontsize="medium", color="#555555")
     figure.savefig(path, dpi=150)
 
@@ -384,9 +305,16 @@ def main():
     results = Results(options.out / "pareto.csv")
     found = {}
     for data in options.sets:
-        with TemporaryDirectory() as folder:
-            bench = Bench(data, options, results, Path(folder))
-            found[data] = {method: bench.compare(method) for method in methods}
+        if not has(options.data, data):
+            print(f"{data} is left out: it is not in {' or '.join(map(str, options.data))}")
+            continue
+        parts = parts_of(options.data, data)
+        fitting = [
+            method for method in methods if METHODS[method].most_labels >= parts["test"][0].shape[1]
+        ]
+        with Jobs(parts, length_of(data), options.threads, options.lightfm_python) as jobs:
+            bench = Bench(data, options, results, jobs)
+            found[data] = {method: bench.compare(method) for method in fitting}
         print_table(data, found[data])
     try:
         draw(found, options.out / "pareto.png")
