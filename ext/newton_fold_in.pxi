@@ -53,7 +53,7 @@ cdef class Sampler
 
 cdef enum:
     # negatives of a step, at most; a multiple of 16
-    MOST_DRAWN = 256
+    MOST_DRAWN = 1024
     # rows that a thread takes at a time
     ROWS_FOLDED = 8
 
@@ -64,8 +64,10 @@ ctypedef struct NewtonFoldIn:
     const int32_t* indices
     const float* item_factors
     const float* learns
-    # how likely a negative is chosen, by the share of the others that score higher
-    const float* chances
+    # how likely a negative is chosen, by how many score higher, where so many are drawn and twice
+    # as many
+    const float* chances_of_few
+    const float* chances_of_many
     size_t stride
     size_t columns
     uint32_t n_negatives
@@ -154,7 +156,8 @@ cdef void draw_negatives(
     const NewtonFoldIn* task, NewtonScratch* scratch, const float* user, uint32_t n
 ) noexcept nogil:
     cdef uint32_t j
-    cdef float total = 0
+    cdef const float* chances = (
+        task.chances_of_few if n == task.n_negatives else task.chances_of_many)
     cdef Scratch* drawing = scratch.drawing
     prepare(task.tables, &drawing.drawer, user)
     propose_evenly(task.tables, drawing, user, n)
@@ -165,17 +168,13 @@ cdef void draw_negatives(
         fetch_row(label_row(task, scratch.negatives[j]), <uint32_t> task.stride, False)
     vr_score_rows(
         user, task.item_factors, <Py_ssize_t> task.stride, scratch.negatives, n, scratch.scores)
-    if task.chances == NULL:
+    if chances == NULL:
         for j in range(n):
             scratch.weights[j] = <float> 1.0 / n
         return
     vr_ranks(scratch.scores, n, scratch.ranks)
     for j in range(n):
-        scratch.weights[j] = task.chances[<uint32_t> scratch.ranks[j] * (MOST_DRAWN // n)]
-        total += scratch.weights[j]
-    total = 1 / total
-    for j in range(n):
-        scratch.weights[j] *= total
+        scratch.weights[j] = chances[scratch.ranks[j]]
 
 
 # minus the gradient of the expected loss, to `move`
@@ -287,7 +286,8 @@ def fold_rows(
     const float[::1] learns not None,
     const float[:, ::1] inverse not None,
     const float[::1] mean_negative not None,
-    const float[::1] chances,
+    const float[::1] chances_of_few,
+    const float[::1] chances_of_many,
     *,
     int n_negatives, int pairs_of_few, int steps, double size, double penalty,
     bint regularize_violating_only, bint verify, uint64_t seed, int n_threads
@@ -301,10 +301,10 @@ def fold_rows(
     learns : IN (stride,), 1 for the columns that are learned, else 0
     inverse : IN (stride, stride), padded and aligned, symmetric: of the curvature of the loss
     mean_negative : IN (stride,), padded and aligned
-    chances : IN (MOST_DRAWN,), how likely a negative is chosen, the highest first; None: all
-        alike
-    n_negatives : of a step: MOST_DRAWN over a power of two; twice as many where a row has more
-        positives than
+    chances_of_few, chances_of_many : IN (n_negatives,) and twice as many, how likely a negative is
+        chosen, the highest first; None: all alike
+    n_negatives : of a step, MOST_DRAWN / 2 at most; twice as many where a row has more positives
+        than
     pairs_of_few : positives
     steps, size : at least 2, and how much of Newton's step each is
     """
@@ -315,6 +315,11 @@ def fold_rows(
     cdef void* memory
     # those of the threads begin on lines
     cdef size_t scratch, size_of_scratch = in_lines(sizeof(NewtonScratch))
+    if not 1 <= n_negatives <= MOST_DRAWN // 2:
+        raise ValueError(
+            f"n_negatives must be from 1 to {MOST_DRAWN // 2}, got {n_negatives}")
+    if (chances_of_few is None) != (chances_of_many is None):
+        raise ValueError("chances_of_few and chances_of_many are both given or both None")
     if n_rows == 0:
         return 0
     cdef float[::1] aligned_learns = aligned_row(learns)
@@ -328,8 +333,11 @@ def fold_rows(
     require_alignment(task.item_factors)
     require_alignment(task.inverse)
     require_alignment(task.mean_negative)
-    if chances is not None:
-        task.chances = &chances[0]
+    if chances_of_few is not None:
+        require_length("chances_of_few", chances_of_few.shape[0], n_negatives)
+        require_length("chances_of_many", chances_of_many.shape[0], 2 * n_negatives)
+        task.chances_of_few = &chances_of_few[0]
+        task.chances_of_many = &chances_of_many[0]
     task.stride, task.columns = item_factors.shape[1], user_factors.shape[1]
     task.n_negatives, task.pairs_of_few = n_negatives, pairs_of_few
     task.steps, task.size, task.penalty = steps, <float> size, <float> penalty
@@ -360,4 +368,5 @@ def fold_rows(
     return not_finite
 
 
-MOST_NEGATIVES = MOST_DRAWN
+# of a step of a row with few positives
+MOST_NEGATIVES = MOST_DRAWN // 2

@@ -100,10 +100,29 @@ def test_a_row_minimises_the_loss_that_the_training_expects(selection, candidate
     assert min(gained) > 0.6
 
 
+@pytest.mark.parametrize(
+    ("candidates", "expected"), [(1, 32), (2, 128), (8, 128), (9, 256), (17, 512), (500, 512)]
+)
+def test_more_negatives_are_drawn_where_fewer_of_them_count(candidates, expected, annotations):
+    model = fit(VSEens(factors=4, iterations=1, candidates=candidates), annotations)
+    assert model._folder().newton.n_negatives == expected
+
+
+def test_more_negatives_than_there_is_room_for_are_refused(fitted, annotations):
+    newton = fitted._folder().newton
+    part = newton_fold_in.Part(
+        np.array([0, 1]), np.array([3], np.int32), np.array([0], np.int32),
+        np.zeros((1, fitted.item_factors.shape[1]), np.float32),
+    )  # fmt: skip
+    newton.n_negatives = 513
+    with pytest.raises(ValueError, match="n_negatives must be from 1 to 512, got 513"):
+        newton.run(part, 0, 1)
+
+
 @pytest.mark.parametrize(("group_size", "candidates"), [(1, 5), (2, 6), (3, 4)])
 def test_chances_of_places_are_those_of_the_highest_candidates(group_size, candidates, annotations):
     model = VSEens(factors=4, iterations=1, selection=Group(size=group_size), candidates=candidates)
-    chances = fit(model, annotations)._folder().newton.chances
+    chances = fit(model, annotations)._folder().newton.chances_of_many
     places = np.random.default_rng(0).random((100_000, candidates))
     places.sort(axis=1)
     n = len(chances)

@@ -1,5 +1,6 @@
 """Vectors of images from their labels, by Newton's method on the loss that a training expects."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,12 @@ from .steps import choose_first_step
 # mean after all but one
 STEPS = 3
 SHARE_OF_NEWTON = 0.5
-# negatives of a step, twice as many for images with more labels than that, and more where the
-# highest of several are taken
+# negatives of a step, twice as many for images with more labels than that
 NEGATIVES = 32
 FEW_LABELS = 12
+# where the highest of several are taken, most of those that are drawn count little
+LEAST_OF_SEVERAL = 128
+NEGATIVES_OF_CANDIDATE = 16
 
 
 class Part(NamedTuple):
@@ -39,15 +42,23 @@ def is_expected(settings: Settings) -> bool:
     )
 
 
-def chances_of(settings: Settings, group_size: int) -> NDArray[np.float32] | None:
+def negatives_of_step(settings: Settings) -> int:
+    """Tell how many negatives a step of an image with few labels draws: a power of two."""
+    if not settings.selection.takes_highest or settings.candidates == 1:
+        return NEGATIVES
+    wanted = max(LEAST_OF_SEVERAL, NEGATIVES_OF_CANDIDATE * settings.candidates)
+    return int(min(kernel.MOST_NEGATIVES, 2 ** math.ceil(math.log2(wanted))))
+
+
+def chances_of(settings: Settings, group_size: int, n_drawn: int) -> NDArray[np.float32] | None:
     """Tell how likely a negative is chosen, by its place among those drawn; None: all alike."""
-    selection, candidates, places = settings.selection, settings.candidates, kernel.MOST_NEGATIVES
+    selection, candidates = settings.selection, settings.candidates
     chosen = candidates
     if selection.takes_highest:
         chosen = 1 if selection.gives_one else group_size
     if chosen >= candidates:
         return None
-    shares = np.arange(places + 1) / places
+    shares = np.arange(n_drawn + 1) / n_drawn
     # the chance that one of the candidates, counted from the highest, is one of the first so many
     below = [special.betainc(i + 1, candidates - i, shares) for i in range(chosen)]
     chances: NDArray[np.float64] = np.diff(np.sum(below, axis=0)) / chosen
@@ -79,9 +90,11 @@ class NewtonFoldIn:
         self.settings, self.item_factors, self.sampler = settings, item_factors, sampler
         self.learns = settings.learned_columns()
         self.first_step = choose_first_step(settings, item_factors)
-        self.chances = chances_of(settings, group_size)
-        # where the highest are taken most of those that are drawn count little
-        self.n_negatives = NEGATIVES if self.chances is None else 4 * NEGATIVES
+        self.n_negatives = negatives_of_step(settings)
+        self.chances_of_few, self.chances_of_many = (
+            chances_of(settings, group_size, n_drawn)
+            for n_drawn in (self.n_negatives, 2 * self.n_negatives)
+        )
 
     def run(self, part: Part, seed: int, n_threads: int) -> int:
         """Compute the factors of rows; return how many are not finite."""
@@ -92,7 +105,8 @@ class NewtonFoldIn:
             self.learns,
             self.first_step.matrix,
             self.first_step.mean_negative,
-            self.chances,
+            self.chances_of_few,
+            self.chances_of_many,
             n_negatives=self.n_negatives,
             pairs_of_few=FEW_LABELS,
             steps=STEPS,
