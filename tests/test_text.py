@@ -191,17 +191,34 @@ def test_what_is_no_text_is_refused(tmp_path):
 def test_visits_of_a_row_are_spread_over_rounds():
     rows = np.array([4, 0, 7, 2], np.int32)
     draws = np.array([1, 100, 33, 32], np.int32)
-    rounds = spread_visits(rows, draws, 32, np.random.default_rng(0))
-    assert len(rounds) <= 4
-    total = np.zeros(8, int)
-    for visited, n in rounds:
+    visits = np.array([1, 20, 9, 8], np.int32)
+    total, number, places = np.zeros(8, int), np.zeros(8, int), {0: [], 7: []}
+    rounds = list(spread_visits(rows, draws, visits, 20, np.random.default_rng(0)))
+    assert len(rounds) == 20
+    for place, (visited, n) in enumerate(rounds):
         assert len(set(visited.tolist())) == len(visited)
-        assert n.max() <= 32
-        assert n.min() >= 1
+        assert ((n >= 1) & (n <= 5)).all()
         total[visited] += n
+        number[visited] += 1
+        for row in places.keys() & set(visited.tolist()):
+            places[row].append(place)
     assert total[rows].tolist() == draws.tolist()
-    # the row of most draws is in every round, by about as many
-    assert all(24 <= n[visited == 0][0] <= 26 for visited, n in rounds)
+    assert number[rows].tolist() == visits.tolist()
+    assert places[0] == list(range(20))
+    assert set(np.diff(places[7])) == {2, 3}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_draw_is_lost_between_rounds(seed):
+    generator = np.random.default_rng(seed)
+    n_rounds = int(generator.integers(1, 3000))
+    rows = np.arange(50, dtype=np.int32)
+    draws = generator.integers(1, 5000, 50).astype(np.int32)
+    visits = np.minimum(draws, generator.integers(1, n_rounds + 1, 50)).astype(np.int32)
+    total = np.zeros(50, int)
+    for visited, n in spread_visits(rows, draws, visits, n_rounds, generator):
+        total[visited] += n
+    assert total.tolist() == draws.tolist()
 
 
 def test_the_rate_falls_inside_an_epoch_and_an_epoch_draws_the_sum_of_counts(counted, monkeypatch):
@@ -214,7 +231,7 @@ def test_the_rate_falls_inside_an_epoch_and_an_epoch_draws_the_sum_of_counts(cou
         return original(self, number, rows, draws, n_threads)
 
     monkeypatch.setattr(Trainer, "_call_kernel", watched)
-    monkeypatch.setattr("vseens_rec.engine.trainer.DRAWS_OF_VISIT", 8)
+    monkeypatch.setattr("vseens_rec.engine.trainer.PAIRS_OF_ROUND", 64)
     model = SkipGram(factors=4, iterations=2, random_state=0, num_threads=1)
     model.fit(counted, show_progress=False)
     assert rates[0] == model.learning_rate
@@ -450,7 +467,7 @@ def test_weighted_positives_of_other_models_are_drawn_as_before(annotations):
     )
     settings = model._settings(annotations.shape[1])
     trainer = Trainer(Interactions.of(csr_matrix(annotations)), settings, 0, 1)
-    ((rows, draws),) = trainer._plan_epoch(np.random.default_rng(0))
+    _, ((rows, draws),) = trainer._plan_epoch(np.random.default_rng(0))
     assert len(set(rows.tolist())) == len(rows)
     lengths = np.diff(annotations.indptr)
     assert draws.sum() == lengths[lengths < annotations.shape[1]].sum()

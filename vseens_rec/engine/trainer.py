@@ -1,6 +1,7 @@
 """The training of the factors, epoch by epoch."""
 
 import time
+from collections.abc import Iterable, Iterator
 from math import ceil, log
 from typing import Any, TypeAlias
 
@@ -8,7 +9,7 @@ import numpy as np
 from implicit.recommender_base import ModelFitError
 from numpy.typing import DTypeLike, NDArray
 
-from .._native import kernel, limit_blas, threads_for
+from .._native import MIN_PAIRS_PER_THREAD, kernel, limit_blas, threads_for
 from .._typing import Floats, History
 from .call_size import CallSize
 from .group_size import adaptive_group_size, last_group_size, possible_group_size
@@ -25,8 +26,10 @@ MOST_PAIRS = 2.0**62
 # images and labels whose scores are looked at after an epoch
 SHARED_IMAGES = 100
 SHARED_LABELS = 2000
-# a row that learned from more draws at a time would pull the labels after it alone meanwhile
-DRAWS_OF_VISIT = 512
+# a row that learns from many draws at a time pulls the labels after it alone meanwhile; rounds are
+# long enough for several threads, so that rows of very many draws have some more at a time
+DRAWS_OF_VISIT = 4
+PAIRS_OF_ROUND = 2 * MIN_PAIRS_PER_THREAD
 # random numbers of the rounds of an epoch are keyed so far from each other
 EPOCHS_APART = 1 << 32
 # the code that the paper's authors released calls so many triplets an image an iteration
@@ -233,12 +236,12 @@ class Trainer:
         """
         started = time.perf_counter()
         generator = np.random.Generator(np.random.PCG64([self.seed, self.epochs]))
-        rounds = self._plan_epoch(generator)
+        n_rounds, rounds = self._plan_epoch(generator)
         counts: dict[str, float] = dict.fromkeys(kernel.COUNTS, 0)
         for number, (order, draws) in enumerate(rounds):
             self.learning_rate = self.settings.learning_rate
             if self.settings.learning_rate_schedule == "linear":
-                self.learning_rate *= 1 - (iteration + number / len(rounds)) / iterations
+                self.learning_rate *= 1 - (iteration + number / n_rounds) / iterations
             self._run_round(number, order, draws, counts)
         self._close_epoch(counts, time.perf_counter() - started)
         return counts
@@ -274,19 +277,21 @@ class Trainer:
                 self.pairs_since_refresh += int(work[stop - 1]) - done
             start, done = stop, int(work[stop - 1])
 
-    def _plan_epoch(self, generator: np.random.Generator) -> list[Round]:
-        """Return the rounds of an epoch, in each of which a row comes up once at most."""
+    def _plan_epoch(self, generator: np.random.Generator) -> tuple[int, Iterable[Round]]:
+        """Return how many rounds an epoch has, and each; a row comes up once in one at most."""
         if not len(self.rows):
-            return [(self.rows, None)]
+            return 1, [(self.rows, None)]
         if self.settings.positive_sampling == "pairs":
-            return [(generator.permutation(self.rows), None)]
+            return 1, [(generator.permutation(self.rows), None)]
         weights = np.ones(len(self.rows)) if self.row_values is None else self.row_values
         draws = generator.multinomial(self.n_pairs, weights / weights.sum())
         place = generator.permutation(np.flatnonzero(draws))
         rows, draws = self.rows[place], draws[place].astype(np.int32)
-        if self.settings.values_are_counts:
-            return spread_visits(rows, draws, DRAWS_OF_VISIT, generator)
-        return [(rows, draws)]
+        if not self.settings.values_are_counts:
+            return 1, [(rows, draws)]
+        n_rounds = max(1, self.n_pairs // PAIRS_OF_ROUND)
+        visits = np.minimum(-(-draws // DRAWS_OF_VISIT), n_rounds)
+        return n_rounds, spread_visits(rows, draws, visits, n_rounds, generator)
 
     def _refresh_if_due(self) -> int:
         """Refresh the rank table if its interval has passed; return the pairs to the next one."""
@@ -408,42 +413,37 @@ class Trainer:
 def spread_visits(
     rows: NDArray[np.int32],
     draws: NDArray[np.int32],
-    most_draws: int,
+    visits: NDArray[np.int32],
+    n_rounds: int,
     generator: np.random.Generator,
-) -> list[Round]:
-    """Cut the draws of rows into visits of so many at most, at even distances over rounds.
+) -> Iterator[Round]:
+    """Cut the draws of rows into visits, at even distances over rounds.
 
     Parameters
     ----------
     rows, draws : ndarray of int32 of shape (n,)
-        Each row once, and its draws, 1 at least.
-    most_draws : int
-        Of a visit.
+        Each row once, and its draws.
+    visits : ndarray of int32 of shape (n,)
+        From 1 to the draws, and to the rounds.
+    n_rounds : int
+        Rounds to make, of which some may be empty.
     generator : Generator
         For the place of each row's first visit, and the order of rows in a round.
 
-    Returns
-    -------
-    list of (rows, draws)
-        The rounds, in each of which a row comes up once at most.
+    Yields
+    ------
+    (rows, draws)
+        Of a round, in which a row comes up once at most.
     """
-    visits = -(-draws // most_draws)
-    n_rounds = int(visits.max())
-    starts = np.cumsum(visits) - visits
-    number = np.arange(visits.sum()) - np.repeat(starts, visits)
     shifts = generator.random(len(rows))
-    place = (number + np.repeat(shifts, visits)) * np.repeat(n_rounds / visits, visits)
-    rounds = np.minimum(place.astype(np.int32), n_rounds - 1)
     # visits of a row differ by one draw at most
     share, rest = np.divmod(draws, visits)
-    of_visit = (np.repeat(share, visits) + (number < np.repeat(rest, visits))).astype(np.int32)
-    order = generator.permutation(len(rounds))
-    order = order[np.argsort(rounds[order], kind="stable")]
-    cuts = np.flatnonzero(np.diff(rounds[order])) + 1
-    return list(
-        zip(
-            np.split(np.repeat(rows, visits)[order], cuts),
-            np.split(of_visit[order], cuts),
-            strict=True,
-        )
-    )
+    done = np.zeros(len(rows), np.int32)
+    for number in range(1, n_rounds + 1):
+        due = (number * (visits / n_rounds) + shifts).astype(np.int32)
+        if number == n_rounds:
+            # where rounding has lost one
+            due = visits
+        chosen = generator.permutation(np.flatnonzero(due > done))
+        yield rows[chosen], (share[chosen] + (done[chosen] < rest[chosen])).astype(np.int32)
+        done = due
