@@ -22,6 +22,7 @@ from vseens_rec import (
 from vseens_rec.choices import Adaptive, Exact, Group, Penalty, Random, Softmax, Violator
 from vseens_rec.datasets import make_annotations
 from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.vseens import settings_of
 
 TEXTBOOK = [WARP, OptAUC, BPR, AoBPR, DNS, NaiveRank]
 PRESETS = [*TEXTBOOK, SampledSoftmax, ReleasedVSEens]
@@ -77,7 +78,7 @@ def test_sampled_softmax_is_vseens_with_fixed_parameters(annotations):
 
 @pytest.mark.parametrize(("n_labels", "candidates"), [(2, 2), (80, 3), (1000, 10), (100_000, 79)])
 def test_softmax_has_more_candidates_where_there_are_more_labels(n_labels, candidates):
-    assert SampledSoftmax()._settings(n_labels).candidates == candidates
+    assert settings_of(SampledSoftmax(), n_labels).candidates == candidates
 
 
 def test_sampled_softmax_ranks_tags_higher_than_the_factors_of_the_default(split):

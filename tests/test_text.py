@@ -16,6 +16,9 @@ from vseens_rec import Checkpoint, SkipGram, VSEens
 from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.trainer import Trainer, spread_visits
 from vseens_rec.text import SkipGramCounts, WordVectors, count_skip_grams, counting
+from vseens_rec.vseens import settings_of
+
+from .kernel_cases import watch_runs
 
 ALL = {"min_count": 1, "sample": None}
 
@@ -80,16 +83,14 @@ def test_a_word_can_stand_beside_itself():
 
 def test_less_memory_gives_the_same_counts(monkeypatch):
     monkeypatch.setattr(counting, "FEWEST_PAIRS", 64)
-    written = []
-    original = counting._written
-    monkeypatch.setattr(
-        counting, "_written", lambda file, run: written.append(len(run[0])) or original(file, run)
-    )
+    opened = []
+    open_file = counting.TemporaryFile
+    monkeypatch.setattr(counting, "TemporaryFile", lambda: opened.append(open_file()) or opened[-1])
     text = text_of()
     whole = count_skip_grams(text, min_count=1)
-    assert not written
+    in_one = len(opened)
     parts = count_skip_grams(text, min_count=1, memory=1)
-    assert len(written) > 3
+    assert len(opened) - in_one > in_one + 3
     assert parts.words == whole.words
     np.testing.assert_array_equal(parts.matrix.indptr, whole.matrix.indptr)
     np.testing.assert_array_equal(parts.matrix.indices, whole.matrix.indices)
@@ -205,23 +206,17 @@ def test_visits_of_a_row_are_spread_over_rounds():
 
 
 def test_the_rate_falls_inside_an_epoch_and_an_epoch_draws_the_sum_of_counts(counted, monkeypatch):
-    rates, drawn = [], []
-    original = Trainer._call_kernel
-
-    def watched(self, number, rows, draws, n_threads):
-        rates.append(self.learning_rate)
-        drawn.append(draws.sum())
-        return original(self, number, rows, draws, n_threads)
-
-    monkeypatch.setattr(Trainer, "_call_kernel", watched)
+    runs = watch_runs(monkeypatch)
     monkeypatch.setattr("vseens_rec.engine.trainer.DRAWS_OF_VISIT", 8)
     model = SkipGram(factors=4, iterations=2, random_state=0, num_threads=1)
     model.fit(counted, show_progress=False)
+    rates = [run["learning_rate"] for run in runs]
     assert rates[0] == model.learning_rate
     assert rates == sorted(rates, reverse=True)
     assert len(set(rates)) > 10
     assert 0 < rates[-1] < 0.05 * rates[0]
-    assert sum(drawn) == 2 * round(float(counted.matrix.sum(dtype=np.float64)))
+    drawn = sum(run["draws"].sum() for run in runs)
+    assert drawn == 2 * round(float(counted.matrix.sum(dtype=np.float64)))
 
 
 def test_negatives_follow_the_counts_of_words(counted, monkeypatch):
@@ -443,14 +438,15 @@ def test_what_is_near():
         WordVectors(["a", "b"], [[1.0]])
 
 
-def test_weighted_positives_of_other_models_are_drawn_as_before(annotations):
+def test_weighted_positives_of_other_models_are_drawn_as_before(annotations, monkeypatch):
     """Once a row and an epoch, and as many as are stored."""
     model = VSEens(
         factors=4, iterations=1, positive_sampling="weighted", random_state=0, num_threads=1
     )
-    settings = model._settings(annotations.shape[1])
-    trainer = Trainer(Interactions.of(csr_matrix(annotations)), settings, 0, 1)
-    ((rows, draws),) = trainer._plan_epoch(np.random.default_rng(0))
+    settings = settings_of(model, annotations.shape[1])
+    runs = watch_runs(monkeypatch)
+    Trainer(Interactions.of(csr_matrix(annotations)), settings, 0, 1).run_epoch()
+    rows, draws = (np.concatenate([run[name] for run in runs]) for name in ("rows", "draws"))
     assert len(set(rows.tolist())) == len(rows)
     lengths = np.diff(annotations.indptr)
     assert draws.sum() == lengths[lengths < annotations.shape[1]].sum()
