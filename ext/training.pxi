@@ -392,8 +392,3 @@ def running_sums(const int64_t[::1] indptr not None, const double[::1] values no
                 total += values[i]
                 out[i] = total
     return sums
-
-
-def pairs_drawn_together(int candidates):
-    """Pairs of a row whose candidates are drawn before the first of them is trained on."""
-    return pairs_at_once(candidates)

@@ -137,7 +137,7 @@ def run_both(
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
         matrix, slow_users, slow_items, slow, seed=seed, epoch=epoch, order=rows, bias=bias,
-        pairs_together=kernel.pairs_drawn_together(candidates), **options,
+        **options,
     )  # fmt: skip
     assert not fast_items[:, columns:].any()
     return (fast_users, fast_items[:, :columns], counts), (
