@@ -84,7 +84,7 @@ class LabelFoldIn:
             n_labels = len(tables.rank_weights)
             weight_of_ranks = tables.rank_weights[int((n_labels - 1) / max(1.0, self.trials))]
         mean_rank = 1.0
-        if settings.sampler.draws_ranks:
+        if settings.sampler.follows_factors:
             generator = np.random.default_rng(SEED)
             mean_rank = self.comparisons(generator).mean_rank_of_draws()
         for place, itemid in enumerate(itemids):
@@ -136,7 +136,7 @@ class LabelFoldIn:
         settings, n_labels = self.tables.settings, len(self.tables.item_factors)
         labels = self.known.arrays()[1]
         share = 1 / n_labels
-        if settings.sampler.draws_ranks:
+        if settings.sampler.follows_factors:
             # taken as in proportion to the chance of scoring higher than a label that was drawn,
             # which is exact for an exponential law of ranks; that chance is left to the gate, and
             # over all labels it sums to the mean rank of those drawn
@@ -299,7 +299,7 @@ class Comparisons:
         settings, chosen = self.tables.settings, self.n_chosen
         others, positives = drawn.images, drawn.positives
         gates = np.full(len(others), -np.inf)
-        ranked = settings.sampler.draws_ranks
+        ranked = settings.sampler.follows_factors
         # whatever scores, as many as are chosen are
         rivals = settings.candidates - 1 if chosen and settings.candidates > chosen else 0
         if len(others) and (ranked or rivals):
