@@ -133,8 +133,7 @@ class FoldIn:
         if n_rows == 1 and not weighted:
             # what follows for many would take longer than the row
             row = np.zeros((1, out.shape[1]), np.float32)
-            if self.settings.use_bias:
-                row[0, self.settings.factors] = 1
+            row[:, self.settings.factors :] = self.settings.fixed_columns(lengths)
             if foldable[0]:
                 self._fold(Part(indptr, indices, np.zeros(1, np.int32), row), None, None, 1)
             out[:] = row
@@ -159,8 +158,7 @@ class FoldIn:
             stop = min(n_rows, stop, start + MOST_ROWS)
             rows = np.flatnonzero(computed[start:stop]).astype(np.int32)
             block = np.zeros((stop - start, out.shape[1]), np.float32)
-            if self.settings.use_bias:
-                block[:, self.settings.factors] = 1
+            block[:, self.settings.factors :] = self.settings.fixed_columns(lengths[start:stop])
             started = time.perf_counter()
             part = Part(indptr[start : stop + 1], indices, rows, block)
             draws = lengths[start:stop][rows].astype(np.int32) if weighted else None

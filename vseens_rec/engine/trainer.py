@@ -158,8 +158,7 @@ class Trainer:
         if settings.cosine:
             for array in factors:
                 array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
-        if settings.use_bias:
-            self.user_factors[:, settings.factors] = 1.0
+        self.user_factors[:, settings.factors :] = settings.fixed_columns(self.interactions.lengths)
 
     @property
     def _reads_factors(self) -> bool:
