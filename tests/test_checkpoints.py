@@ -176,7 +176,7 @@ def table_of_another_shape(state):
 def test_a_damaged_state_is_refused(annotations, tmp_path, change):
     checkpoint = Checkpoint(tmp_path / "training")
     interrupt(VSEens(**OPTIONS, random_state=3), annotations, checkpoint, 2)
-    state, arrays = archive.read(checkpoint.path, KINDS, lambda _: None)
+    state, arrays = archive.read(checkpoint.path, lambda _: KINDS)
     state["arrays"] = {name: array.copy() for name, array in arrays.items()}
     change(state)
     archive.write(checkpoint.path, state, state.pop("arrays"))

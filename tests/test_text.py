@@ -3,6 +3,7 @@
 import gzip
 import io
 import itertools
+import json
 import pickle
 
 import numpy as np
@@ -310,10 +311,19 @@ def test_models_of_words_are_saved_and_copied(counted, tmp_path):
         assert copy.most_similar("w1") == model.most_similar("w1")
         row = counted.matrix[:1]
         np.testing.assert_array_equal(copy.transform(row), model.transform(row))
-    model.words_ = [*model.words_[:-1], model.words_[0]]
-    model.save(tmp_path / "damaged")
+    words = model.words_
+    with np.load(tmp_path / "words.npz") as saved:
+        arrays = dict(saved)
+    header = json.loads(arrays["header"].tobytes())
+    header["values"]["words_"] = [words[0], *words[:-1]]
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(tmp_path / "damaged.npz", **arrays)
     with pytest.raises(ValueError, match="words_ of the file"):
         SkipGram.load(tmp_path / "damaged")
+    model.words_ = [*words[:-1], words[0]]
+    with pytest.raises(ValueError, match="words_ of the model"):
+        model.save(tmp_path / "damaged")
+    model.words_ = words
     model.context_counts_ = model.context_counts_[:-1]
     with pytest.raises(ValueError, match="counts of contexts"):
         model.save(tmp_path / "damaged")
