@@ -8,36 +8,8 @@ import numpy as np
 import pytest
 
 from vseens_rec import Popularity
-from vseens_rec.datasets import Annotations, read_pairs, tokens
+from vseens_rec.datasets import Annotations, read_pairs
 from vseens_rec.metrics import ranking_metrics
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="pairs.csv"):
-        path = tmp_path / name
-        path.write_bytes(text.encode())
-        return path
-
-    return write
-
-
-@pytest.fixture(params=["pyarrow", "csv"])
-def reader(request, monkeypatch):
-    """Both ways of splitting lines."""
-    if request.param == "csv":
-        monkeypatch.setattr(tokens, "arrow", lambda: None)
-    return request.param
-
-
-def pairs_of(read):
-    """Pairs of names, by row."""
-    pairs = read.matrix.tocoo()
-    return [
-        (read.image_ids[row], read.labels[column])
-        for row, column in zip(pairs.row, pairs.col, strict=True)
-    ]
-
 
 # --- two files, one numbering --------------------------------------------------------------------
 

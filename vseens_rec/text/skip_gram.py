@@ -251,10 +251,8 @@ class SkipGram(VSEens):
 
         Parameters
         ----------
-        positive, negative : str or iterable of str
-            Words, whose vectors are brought to length 1 and then added, or subtracted.
-        N : int, default=10
-            Words to find.
+        positive, negative, N : as in `WordVectors`
+            See `WordVectors.most_similar`.
 
         Returns
         -------
