@@ -64,8 +64,8 @@ class Ranker:
     def __init__(
         self,
         n_labels: int,
-        observed_indptr: NDArray[np.int64],
-        observed: NDArray[np.int32],
+        known_indptr: NDArray[np.int64],
+        known: NDArray[np.int32],
         held_out_indptr: NDArray[np.int64],
         held_out: NDArray[np.int32],
         list_lengths: NDArray[np.int64],
