@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix
 
 from vseens_rec._native import available_kernels, load_kernel
 from vseens_rec.datasets import load_emoji, make_annotations, tokens
+from vseens_rec.model_selection import leave_one_out_split
 
 
 @pytest.fixture(params=available_kernels())
@@ -17,6 +18,12 @@ def kernel(request):
 @pytest.fixture(scope="session")
 def emoji():
     return load_emoji().matrix
+
+
+@pytest.fixture(scope="session")
+def split(emoji):
+    """What is known of the emoji, and a label of each that is held out."""
+    return leave_one_out_split(emoji, random_state=0)
 
 
 @pytest.fixture(scope="session")

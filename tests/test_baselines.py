@@ -21,7 +21,6 @@ from vseens_rec import (
 )
 from vseens_rec.choices import Adaptive, Exact, Group, Penalty, Random, Softmax, Violator
 from vseens_rec.datasets import make_annotations
-from vseens_rec.model_selection import leave_one_out_split
 from vseens_rec.vseens import settings_of
 
 TEXTBOOK = [WARP, OptAUC, BPR, AoBPR, DNS, NaiveRank]
@@ -111,11 +110,6 @@ def test_presets_are_saved_and_loaded(preset, annotations, tmp_path):
 
 def ndcg(model, train, test):
     return ranking_metrics_at_k(model, train, test, show_progress=False)["ndcg"]
-
-
-@pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
 
 
 @pytest.fixture(scope="module")

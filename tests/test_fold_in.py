@@ -17,7 +17,6 @@ from vseens_rec.engine.padding import padded
 from vseens_rec.engine.samplers import sampler_of
 from vseens_rec.engine.updates import StoredPairs
 from vseens_rec.metrics import ranking_metrics
-from vseens_rec.model_selection import leave_one_out_split
 from vseens_rec.vseens import settings_of
 
 MODELS = {
@@ -44,11 +43,6 @@ def fit(model, matrix, **parameters):
     # what is folded in are factors
     model = clone(model).set_params(**{"random_state": 0, "item_item": None} | parameters)
     return model.fit(matrix, show_progress=False)
-
-
-@pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
 
 
 @pytest.fixture(scope="module")

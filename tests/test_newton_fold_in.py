@@ -11,17 +11,11 @@ from vseens_rec.engine import fold_in, newton_fold_in
 from vseens_rec.engine.newton_fold_in import NewtonFoldIn, chances_of, negatives_of_step
 from vseens_rec.engine.padding import padded
 from vseens_rec.engine.samplers import sampler_of
-from vseens_rec.model_selection import leave_one_out_split
 from vseens_rec.vseens import settings_of
 
 
 def fit(model, matrix):
     return model.set_params(random_state=0).fit(matrix, show_progress=False)
-
-
-@pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
 
 
 @pytest.fixture(scope="module")

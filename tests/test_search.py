@@ -29,14 +29,9 @@ from vseens_rec.choices import EarlyStopping
 from vseens_rec.engine.holdouts import hide_one_label, validation_split
 from vseens_rec.engine.trainer import Trainer
 from vseens_rec.metrics import ranking_metrics, ranking_scorer
-from vseens_rec.model_selection import Holdout, leave_one_out_split
+from vseens_rec.model_selection import Holdout
 
 FOLDS = KFold(3, shuffle=True, random_state=0)
-
-
-@pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
 
 
 def small(**parameters):

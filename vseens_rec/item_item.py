@@ -117,18 +117,10 @@ class _ItemItemModel(LinearRecommender):
 
         Parameters
         ----------
-        itemid : int or array-like of int of shape (n,)
-            Column numbers of labels.
-        N : int, default=10
-            Length of the lists; fewer where fewer labels are compared.
-        recalculate_item : bool, default=False
+        itemid, N, filter_items, items : as in `VSEens`
+            See `VSEens.similar_items`.
+        recalculate_item, item_users : bool, None, default=False, None
             Not to be had: weights follow from all labels together.
-        item_users : None
-            As in `VSEens.similar_items`.
-        filter_items : array-like of int, optional
-            Labels to leave out.
-        items : array-like of int, optional
-            Compare with these labels only.
 
         Returns
         -------
@@ -171,14 +163,8 @@ class _ItemItemModel(LinearRecommender):
 
         Parameters
         ----------
-        userid : int or array-like of int of shape (n,)
-            Row numbers of images.
-        N : int, default=10
-            Length of the lists; fewer where fewer images are compared.
-        filter_users : array-like of int, optional
-            Images to leave out.
-        users : array-like of int, optional
-            Compare with these images only.
+        userid, N, filter_users, users : as in `VSEens`
+            See `VSEens.similar_users`.
 
         Returns
         -------
