@@ -98,7 +98,7 @@ class VSEens(LinearRecommender):
     iterations : int, default=50
         Number of epochs: each trains on as many positives as there are stored pairs.
     sampler : {"adaptive", "uniform", "popularity", "exact"} or Sampler, default="adaptive"
-        Where negatives are drawn from: `Adaptive` (labels that rank high by a factor that counts
+        Where candidates are drawn from: `Adaptive` (labels that rank high by a factor that counts
         for the image), `Uniform` (all labels alike), `ByPopularity` (in proportion to a power of
         the number of images that have the label) or `Exact` (labels that rank high, by scoring
         them all; slow, to check and to compare).

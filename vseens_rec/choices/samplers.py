@@ -13,7 +13,7 @@ SCALE = [Interval(Real, 0, None, closed="neither"), None]
 
 
 class Sampler(Choice):
-    """Where candidate negatives are drawn from."""
+    """Where candidates are drawn from, which the selection may make negatives."""
 
     name: ClassVar[str]
     # draws what scores high now, so that it has to be told of the labels' factors

@@ -63,8 +63,8 @@ class SkipGram(VSEens):
             default=5, 5, 1e-3, None
         Which pairs of words of a text count, as in `count_skip_grams`. A matrix has counts already.
     sampler : {"popularity", "adaptive", "uniform", "exact"} or Sampler, default="popularity"
-        Where negatives are drawn from. ``"popularity"`` or `ByPopularity`: in proportion to a power
-        of how often the word occurs in the text, or of the sum of its column.
+        Where candidates are drawn from. ``"popularity"`` or `ByPopularity`: in proportion to a
+        power of how often the word occurs in the text, or of the sum of its column.
     selection : {"first", "group", "hardest"}, Selection or None, default=None
         As in `VSEens`.
     candidates : int, default=5
