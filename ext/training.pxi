@@ -18,6 +18,7 @@ from buffers cimport (
     pairs_at_once,
     release,
     require_alignment,
+    require_length,
 )
 from choices cimport number_of
 from losses cimport LossKind, loss_kinds, make_loss
@@ -314,11 +315,6 @@ cdef require_shape(str name, const float[:, ::1] array, int64_t n, int64_t colum
     if array.shape[0] != n or array.shape[1] != columns:
         raise ValueError(
             f"{name} must have shape ({n}, {columns}), got ({array.shape[0]}, {array.shape[1]})")
-
-
-cdef require_length(str name, int64_t length, int64_t n):
-    if length != n:
-        raise ValueError(f"{name} must have length {n}, got {length}")
 
 
 cdef require_rows(const int32_t[::1] rows, int64_t n_rows):

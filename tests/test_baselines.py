@@ -126,13 +126,13 @@ LEARNERS = {
     "OptAUC": OptAUC(factors=64),
     "AoBPR": AoBPR(factors=64),
     "DNS": DNS(factors=64),
-    "NaiveRank": NaiveRank(factors=64, iterations=50),
+    "NaiveRank": NaiveRank(factors=64, iterations=30),
     "softmax": VSEens(
         factors=64, sampler="uniform", loss="softmax", candidates=32, iterations=60
     ),
     "corrected softmax": VSEens(
         factors=64, loss=Softmax(proposal_correction=True), candidates=16,
-        sampler=Adaptive(rank_scale=0.5), iterations=40,
+        sampler=Adaptive(rank_scale=0.5), iterations=20,
     ),
     "adaptive objective": VSEens(
         factors=64, loss="softmax", selection=Group(size="auto"), candidates=16

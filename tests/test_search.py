@@ -166,8 +166,8 @@ def test_randomized_search(emoji):
 
 def test_halving_search(split):
     over_iterations = HalvingGridSearchCV(
-        small(), {"factors": [1, 2, 16]}, resource="iterations", min_resources=10,
-        max_resources=30, cv=FOLDS, random_state=0,
+        small(), {"factors": [1, 2, 16]}, resource="iterations", min_resources=5,
+        max_resources=15, cv=FOLDS, random_state=0,
     ).fit(split[0])  # fmt: skip
     assert over_iterations.best_params_["factors"] == 16
     over_images = HalvingGridSearchCV(
@@ -373,6 +373,12 @@ def test_what_early_stopping_watches(annotations):
     by_ndcg = clone(by_auc).set_params(early_stopping__scoring="ndcg@10")
     by_ndcg.fit(annotations, show_progress=False)
     np.testing.assert_array_less(by_ndcg.history_["validation"], by_auc.history_["validation"])
+    by_coverage = clone(by_auc).set_params(early_stopping__scoring="coverage@1")
+    by_coverage.fit(annotations, show_progress=False)
+    watched = by_coverage.history_["validation"]
+    # as a part of the labels, of which there are more than images that are watched
+    np.testing.assert_allclose(120 * np.array(watched), np.round(120 * np.array(watched)))
+    assert 0 < min(watched) <= max(watched) < 0.5
     with pytest.raises(ValueError, match="accuracy"):
         small(early_stopping=EarlyStopping(scoring="accuracy")).fit(annotations)
     with pytest.raises(ValueError, match="early_stopping=False"):

@@ -4,6 +4,7 @@ import pytest
 
 from vseens_rec import ReleasedVSEens, VSEens
 from vseens_rec.choices import Adaptive, Group, Random, Softmax
+from vseens_rec.engine.settings import Facts, Usual, check, resolve
 from vseens_rec.vseens import settings_of
 
 
@@ -78,3 +79,14 @@ def test_the_default_rank_scale_follows_labels_and_candidates():
     # every one of them is a negative
     assert scale(candidates=28, loss="softmax") == scale()
     assert scale(sampler=Adaptive(rank_scale=0.2), candidates=1) == 0.2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"damped_steps": True}, "does not damp its steps"), ({"candidates": 4}, "use candidates=1")],
+)
+def test_what_the_released_code_does_not_have(parameters, message):
+    given = VSEens(**parameters).get_params(deep=False)
+    settings = resolve(given, Facts(50), usual=Usual(released=True))
+    with pytest.raises(ValueError, match=message):
+        check(settings)

@@ -21,7 +21,7 @@ from vseens_rec import (
 )
 from vseens_rec.choices import Adaptive, Penalty
 from vseens_rec.engine import trial
-from vseens_rec.engine.holdouts import images_to_try, split_rows
+from vseens_rec.engine.holdouts import Holdout, images_to_try, split_rows
 from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.settings import Facts, TrialResult, hardness_by_counts, resolve
 from vseens_rec.engine.trial import result_from
@@ -334,3 +334,16 @@ def test_tiny_matrices_end_finite(preset, matrix):
     model = fit(preset(iterations=25), csr_matrix(matrix, dtype=np.float32))
     assert np.isfinite(model.user_factors).all()
     assert np.isfinite(model.item_factors).all()
+
+
+def test_some_of_the_images_that_hide_labels(emoji):
+    whole = Holdout.of(emoji, seed=3)
+    some = whole.some(100)
+    assert len(some.rows) == 100
+    assert set(some.rows.tolist()) < set(whole.rows.tolist())
+    # from the first to the last, and with what belongs to them
+    assert some.rows[0] == whole.rows[0]
+    assert some.rows[-1] > whole.rows[-len(whole.rows) // 50]
+    assert abs(some.known + some.hidden - emoji[some.rows]).nnz == 0
+    assert some.train is whole.train
+    assert whole.some(10**6) is whole

@@ -219,7 +219,7 @@ def ranking_scorer(*metrics: str) -> "RankingScorer":
     >>> from vseens_rec.datasets import load_emoji
     >>> from vseens_rec.metrics import ranking_scorer
     >>> scores = cross_val_score(
-    ...     VSEens(factors=16, iterations=50, random_state=0), load_emoji().matrix,
+    ...     VSEens(factors=16, iterations=30, item_item=None, random_state=0), load_emoji().matrix,
     ...     scoring=ranking_scorer("recall@10"), cv=KFold(2, shuffle=True, random_state=0))
     >>> bool((scores > 0.2).all())
     True

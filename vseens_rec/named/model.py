@@ -70,7 +70,8 @@ class NamedModel(NamedQueries):
     >>> from vseens_rec import NamedModel, VSEens
     >>> from vseens_rec.datasets import load_emoji
     >>> emoji = load_emoji()
-    >>> named = NamedModel(VSEens(factors=16, random_state=0), emoji.images, emoji.labels)
+    >>> model = VSEens(factors=16, item_item=None, random_state=0)
+    >>> named = NamedModel(model, emoji.images, emoji.labels)
     >>> labels, scores = named.fit(emoji.matrix, show_progress=False).recommend("\U0001f600", N=3)
     >>> len(labels), labels.dtype == named.labels.dtype
     (3, True)
