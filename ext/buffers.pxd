@@ -219,3 +219,9 @@ cdef inline int require_alignment(const float* rows) except -1:
     if <size_t> rows & 63:
         raise ValueError("rows of factors must start at multiples of 64 bytes: aligned_rows()")
     return 0
+
+
+cdef inline int require_length(str name, int64_t length, int64_t n) except -1:
+    if length != n:
+        raise ValueError(f"{name} must have length {n}, got {length}")
+    return 0

@@ -22,7 +22,11 @@ cdef enum LossKind:
 
 cdef inline dict loss_kinds():
     return {
-        "hinge": HINGE, "logistic": LOGISTIC, "warp": WARP, "softmax": SOFTMAX, "sgns": SGNS,
+        "hinge": HINGE,
+        "logistic": LOGISTIC,
+        "warp": WARP,
+        "softmax": SOFTMAX,
+        "sgns": SGNS,
     }
 
 
@@ -34,6 +38,11 @@ ctypedef struct Loss:
     bint has_margin
     # no difference of scores is large enough for a slope of zero
     bint slopes_everywhere
+    # the slope is the same up to the margin, where it falls at once
+    bint slope_jumps
+    # how much a slope changes at most where scores move against each other by 1; one that jumps has
+    # the margin to change in
+    double curvature
     # every negative has a loss of its own, and they add up
     bint adds_negatives
     double margin
@@ -46,9 +55,15 @@ cdef inline Loss make_loss(LossKind kind, double margin, double temperature) noe
     loss.is_of_lists = kind == SOFTMAX or kind == SGNS
     loss.has_margin = kind == HINGE or kind == WARP
     loss.slopes_everywhere = kind == LOGISTIC
+    loss.slope_jumps = kind == HINGE or kind == WARP
     loss.adds_negatives = kind == SGNS
     loss.margin = margin
     loss.temperature = temperature
+    loss.curvature = 0.25
+    if kind == SOFTMAX:
+        loss.curvature /= temperature * temperature
+    elif loss.slope_jumps and margin > 0:
+        loss.curvature /= margin
     return loss
 
 
@@ -90,29 +105,21 @@ cdef inline PairLoss pair_loss(
 
 
 # A slope that does not carry the difference of the scores past where the loss is least, if a step
-# along a slope of one moves that difference by reach. The slope of the logistic loss falls by at
-# most a quarter of what the difference gains; that of the hinge falls at the margin.
+# along a slope of one moves that difference by reach.
 cdef inline double damped_slope(
     const Loss* loss, double slope, double difference, double reach
 ) noexcept nogil:
-    if loss.kind == LOGISTIC:
-        return slope * (1.0 / (1.0 + 0.25 * reach))
+    if not loss.slope_jumps:
+        return slope * (1.0 / (1.0 + loss.curvature * reach))
     if slope > 0 and slope * reach > loss.margin - difference:
         return (loss.margin - difference) / reach
     return slope
 
 
 # How many times as long a step on a list is taken as its slopes say, if scores move against each
-# other by reach along slopes of one. The slope by such a move changes by no more than the curvature
-# times it: that of the softmax is divided by the temperature twice, the hinge has its margin to
-# change in.
+# other by reach along slopes of one.
 cdef inline double list_damping(const Loss* loss, double reach) noexcept nogil:
-    cdef double curvature = 0.25
-    if loss.kind == SOFTMAX:
-        curvature /= loss.temperature * loss.temperature
-    elif loss.kind == HINGE and loss.margin > 0:
-        curvature /= loss.margin
-    return 1.0 / (1.0 + curvature * reach)
+    return 1.0 / (1.0 + loss.curvature * reach)
 
 
 # the loss of several steps: total + log(factor)

@@ -20,6 +20,7 @@ from buffers cimport (
     in_lines,
     release,
     require_alignment,
+    require_length,
 )
 from rng cimport mix, next_random, random_stream, upper_unit
 from samplers cimport (

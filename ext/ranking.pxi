@@ -2,7 +2,7 @@
 # scores at once than a block.
 #
 # Callers have checked every argument: indices are in range, and no label of a row is both
-# observed and held out.
+# known and held out.
 
 from cython.parallel import parallel, prange, threadid
 
@@ -34,8 +34,8 @@ ctypedef fused Score:
 
 # which labels are ranked for which images, and where their places go
 ctypedef struct Ranking:
-    const int64_t* observed_indptr
-    const int32_t* observed
+    const int64_t* known_indptr
+    const int32_t* known
     const int64_t* held_out_indptr
     const int32_t* held_out
     int32_t* above
@@ -73,8 +73,8 @@ cdef inline bint rank_row(
     for i in range(ranking.n_labels):
         not_numbers += scores[i] != scores[i]
     # neither higher than, nor equal to anything
-    for i in range(ranking.observed_indptr[row], ranking.observed_indptr[row + 1]):
-        scores[ranking.observed[i]] = <Score> NAN
+    for i in range(ranking.known_indptr[row], ranking.known_indptr[row + 1]):
+        scores[ranking.known[i]] = <Score> NAN
     for i in range(ranking.held_out_indptr[row], ranking.held_out_indptr[row + 1]):
         count_places(
             scores, ranking.n_labels, scores[ranking.held_out[i]], &ranking.above[i],
@@ -158,7 +158,7 @@ cdef class Ranker:
     ----------
     n_labels : int
         Number of labels.
-    observed_indptr, observed, held_out_indptr, held_out : IN
+    known_indptr, known, held_out_indptr, held_out : IN
         For every image the labels that are not ranked and those whose places are asked for.
     list_lengths : int64
         Lengths of the top lists whose coverage is wanted; may be empty.
@@ -175,8 +175,8 @@ cdef class Ranker:
     cdef int64_t longest
 
     def __init__(
-        self, int64_t n_labels, const int64_t[::1] observed_indptr not None,
-        const int32_t[::1] observed not None, const int64_t[::1] held_out_indptr not None,
+        self, int64_t n_labels, const int64_t[::1] known_indptr not None,
+        const int32_t[::1] known not None, const int64_t[::1] held_out_indptr not None,
         const int32_t[::1] held_out not None, const int64_t[::1] list_lengths not None
     ):
         cdef int32_t[::1] above, tied
@@ -186,12 +186,12 @@ cdef class Ranker:
         self.tied = tied = np.zeros(held_out.shape[0], dtype=np.int32)
         self.missed = np.ones((list_lengths.shape[0], n_labels), dtype=np.float64)
         # the arrays that the ranking points into
-        self.kept = (observed_indptr, observed, held_out_indptr, held_out, list_lengths)
+        self.kept = (known_indptr, known, held_out_indptr, held_out, list_lengths)
         self.ranking.n_labels = n_labels
-        self.ranking.observed_indptr = &observed_indptr[0]
+        self.ranking.known_indptr = &known_indptr[0]
         self.ranking.held_out_indptr = &held_out_indptr[0]
-        if observed.shape[0]:
-            self.ranking.observed = &observed[0]
+        if known.shape[0]:
+            self.ranking.known = &known[0]
         if held_out.shape[0]:
             self.ranking.held_out = &held_out[0]
             self.ranking.above, self.ranking.tied = &above[0], &tied[0]
@@ -242,7 +242,7 @@ cdef class Ranker:
     def rank_scores(self, Score[:, ::1] scores, const int32_t[::1] rows not None, int n_threads):
         """Rank by given scores; return whether all that were asked for were numbers.
 
-        scores : INOUT (len(rows), n_labels), observed labels are overwritten
+        scores : INOUT (len(rows), n_labels), known labels are overwritten
         rows : IN, the images they belong to
         """
         cdef int64_t n_rows = rows.shape[0], i
@@ -304,7 +304,7 @@ cdef class Ranker:
                 begin = ranking.held_out_indptr[rows[i]]
                 end = ranking.held_out_indptr[rows[i] + 1]
                 candidates = ranking.n_labels - (
-                    ranking.observed_indptr[rows[i] + 1] - ranking.observed_indptr[rows[i]])
+                    ranking.known_indptr[rows[i] + 1] - ranking.known_indptr[rows[i]])
                 n_groups = group_places(
                     ranking.above + begin, ranking.tied + begin, end - begin, groups)
                 for m in range(kinds.shape[0]):

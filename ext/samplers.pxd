@@ -31,7 +31,10 @@ cdef enum SamplerKind:
 
 cdef inline dict sampler_kinds():
     return {
-        "adaptive": ADAPTIVE, "uniform": UNIFORM, "popularity": POPULARITY, "exact": EXACT,
+        "adaptive": ADAPTIVE,
+        "uniform": UNIFORM,
+        "popularity": POPULARITY,
+        "exact": EXACT,
     }
 
 

@@ -18,6 +18,7 @@ from buffers cimport (
     pairs_at_once,
     release,
     require_alignment,
+    require_length,
 )
 from choices cimport number_of
 from losses cimport LossKind, loss_kinds, make_loss
@@ -316,11 +317,6 @@ cdef require_shape(str name, const float[:, ::1] array, int64_t n, int64_t colum
             f"{name} must have shape ({n}, {columns}), got ({array.shape[0]}, {array.shape[1]})")
 
 
-cdef require_length(str name, int64_t length, int64_t n):
-    if length != n:
-        raise ValueError(f"{name} must have length {n}, got {length}")
-
-
 cdef require_rows(const int32_t[::1] rows, int64_t n_rows):
     cdef int32_t lowest = 0, highest = 0
     cdef int64_t i
@@ -392,8 +388,3 @@ def running_sums(const int64_t[::1] indptr not None, const double[::1] values no
                 total += values[i]
                 out[i] = total
     return sums
-
-
-def pairs_drawn_together(int candidates):
-    """Pairs of a row whose candidates are drawn before the first of them is trained on."""
-    return pairs_at_once(candidates)

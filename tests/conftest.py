@@ -1,9 +1,12 @@
+import gzip
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
 from vseens_rec._native import available_kernels, load_kernel
-from vseens_rec.datasets import load_emoji, make_annotations
+from vseens_rec.datasets import load_emoji, make_annotations, tokens
+from vseens_rec.model_selection import leave_one_out_split
 
 
 @pytest.fixture(params=available_kernels())
@@ -15,6 +18,12 @@ def kernel(request):
 @pytest.fixture(scope="session")
 def emoji():
     return load_emoji().matrix
+
+
+@pytest.fixture(scope="session")
+def split(emoji):
+    """What is known of the emoji, and a label of each that is held out."""
+    return leave_one_out_split(emoji, random_state=0)
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +57,24 @@ def checkerboard():
     side = np.arange(50)
     board = (side[:, None] % 2 == side % 2) & (side[:, None] != side)
     return csr_matrix(board.astype(np.float32))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write text to a file, packed if its name says so."""
+
+    def write(text, name="pairs.csv", encoding="utf-8"):
+        path = tmp_path / name
+        data = text.encode(encoding)
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return path
+
+    return write
+
+
+@pytest.fixture(params=["pyarrow", "csv"])
+def reader(request, monkeypatch):
+    """Both ways of splitting lines."""
+    if request.param == "csv":
+        monkeypatch.setattr(tokens, "arrow", lambda: None)
+    return request.param

@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_matrix
 
 from vseens_rec.engine.samplers import rank_law
+from vseens_rec.engine.settings import Settings
 
 from . import reference
 
@@ -136,7 +137,7 @@ def run_both(
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
         matrix, slow_users, slow_items, slow, seed=seed, epoch=epoch, order=rows, bias=bias,
-        pairs_together=kernel.pairs_drawn_together(candidates), **options,
+        **options,
     )  # fmt: skip
     assert not fast_items[:, columns:].any()
     return (fast_users, fast_items[:, :columns], counts), (
@@ -151,3 +152,22 @@ def assert_agree(fast, slow):
     np.testing.assert_allclose(fast[1], slow[1], rtol=2e-4, atol=2e-5)
     assert fast[2]["loss"] == pytest.approx(slow[2], rel=1e-4, abs=1e-6)
     assert fast[2]["not_finite"] == 0
+
+
+def watch_runs(monkeypatch):
+    """Keep what every run of a training from now on is given: its rows and its options."""
+    runs = []
+    make = Settings.make_training
+
+    class Watched:
+        def __init__(self, training):
+            self.training = training
+
+        def run(self, indptr, indices, rows, *factors, **options):
+            runs.append({"rows": rows, **options})
+            return self.training.run(indptr, indices, rows, *factors, **options)
+
+    monkeypatch.setattr(
+        Settings, "make_training", lambda *given, **options: Watched(make(*given, **options))
+    )
+    return runs

@@ -6,6 +6,10 @@ MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
 LANES = 16
 MAX_REDRAWS = 32
+# differences of scores below the margin violate
+LOSSES_WITH_MARGIN = ("hinge", "warp")
+# the slope is the same up to the margin
+LOSSES_THAT_JUMP = ("hinge", "warp")
 
 
 def mix(z):
@@ -121,7 +125,12 @@ def list_loss(loss, positive, negatives, margin, temperature, correction=None):
     return values.sum(), slopes.sum(), slopes
 
 
-def epoch(matrix, users, items, sampler, *, seed, epoch, order, pairs_together, **options):
+def pairs_drawn_together(candidates):
+    """Pairs of a row whose candidates are drawn before the first of them is trained on."""
+    return max(1, min(64, 256 // candidates))
+
+
+def epoch(matrix, users, items, sampler, *, seed, epoch, order, **options):
     """One epoch in place on float32 factors without padding; returns the sum of the losses.
 
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
@@ -156,13 +165,13 @@ def epoch(matrix, users, items, sampler, *, seed, epoch, order, pairs_together, 
             after = []
             sweeps = max(sweeps, options.get("least_steps", 0) // n_pairs)
             for _ in range(sweeps):
-                state.row(random, row, begin, end, n_pairs, pairs_together)
+                state.row(random, row, begin, end, n_pairs)
                 after.append(users[row].copy())
             users[row] = np.mean(after[sweeps // 2 :], axis=0)
             if options.get("cosine"):
                 users[row] /= np.linalg.norm(users[row])
         else:
-            state.row(random, row, begin, end, n_pairs, pairs_together)
+            state.row(random, row, begin, end, n_pairs)
         since += n_pairs
     return state.loss
 
@@ -176,19 +185,20 @@ class _Epoch:
         self.full_rate = np.float32(options.get("learning_rate_user", options["learning_rate"]))
         self.user_rate = self.full_rate
 
-    def row(self, random, row, begin, end, n_pairs, pairs_together):
+    def row(self, random, row, begin, end, n_pairs):
         full = self.options.get("pairs_of_full_steps", 0)
         self.user_rate = self.full_rate * np.float32(min(1, full / n_pairs) if full else 1)
         labels = self.matrix.indices[begin:end]
         positives = set(labels.tolist())
         verify = self.options.get("verify", True)
-        for start in range(0, n_pairs, pairs_together):
+        together = pairs_drawn_together(self.candidates)
+        for start in range(0, n_pairs, together):
             self.sampler.prepare(self.users[row])
             block = [
                 int(labels[i])
                 if self.options.get("draws") is None
                 else self.draw_positive(random, begin, end)
-                for i in range(start, min(n_pairs, start + pairs_together))
+                for i in range(start, min(n_pairs, start + together))
             ]
             drawn = []
             if self.selection != "violator":
@@ -231,7 +241,7 @@ class _Epoch:
                 weight = (1.0 / np.arange(1, (len(items) - 1) // trial + 1)).sum()
         else:
             drawn = self.choose(user, drawn)
-        pairwise = loss in ("hinge", "logistic", "warp")
+        pairwise = loss not in ("softmax", "sgns")
         if len(drawn) == 1 and pairwise:
             if drawn[0] == positive:
                 return
@@ -253,7 +263,7 @@ class _Epoch:
             positive_slope, slopes = damping * positive_slope, damping * slopes
         self.loss += value
         highest = max(user @ items[label] for label in drawn)
-        violates = not score - highest >= (margin if loss in ("hinge", "warp") else 0.0)
+        violates = not score - highest >= (margin if loss in LOSSES_WITH_MARGIN else 0.0)
         decays = violates or not options.get("violating_only")
         self.update(row, positive, positive_slope, drawn, slopes, decays)
 
@@ -264,25 +274,27 @@ class _Epoch:
             gap = gap[:-1]
         user = self.users[row]
         reach = self.user_rate * gap @ gap + 2 * self.options["learning_rate"] * user @ user
-        if self.options["loss"] == "logistic":
-            return slope / (1 + reach / 4)
+        if self.options["loss"] not in LOSSES_THAT_JUMP:
+            return slope / (1 + self.curvature() * reach)
         return min(slope, (self.options.get("margin", 1.0) - difference) / reach) if slope else 0.0
 
     def list_damping(self, row, positive, negatives):
         """No step on a list may be longer than its curvature bears."""
         if not self.options.get("damped"):
             return 1.0
-        user, loss = self.users[row], self.options["loss"]
+        user = self.users[row]
         of_negatives = (self.items[negatives] ** 2).sum(axis=1)
-        gap = of_negatives.sum() if loss == "sgns" else of_negatives.max()
+        gap = of_negatives.sum() if self.options["loss"] == "sgns" else of_negatives.max()
         gap += (self.items[positive] ** 2).sum()
         reach = self.user_rate * gap + 2 * self.options["learning_rate"] * user @ user
-        curvature = 0.25
+        return 1 / (1 + self.curvature() * reach)
+
+    def curvature(self):
+        """How much a slope changes at most where scores move against each other by 1."""
+        loss = self.options["loss"]
         if loss == "softmax":
-            curvature /= self.options.get("temperature", 1.0) ** 2
-        elif loss == "hinge":
-            curvature /= self.options.get("margin", 1.0)
-        return 1 / (1 + curvature * reach)
+            return 0.25 / self.options.get("temperature", 1.0) ** 2
+        return 0.25 / (self.options.get("margin", 1.0) if loss in LOSSES_THAT_JUMP else 1)
 
     def choose(self, user, drawn):
         if self.selection == "first":

@@ -21,7 +21,7 @@ from vseens_rec import (
 )
 from vseens_rec.choices import Adaptive, Exact, Group, Penalty, Random, Softmax, Violator
 from vseens_rec.datasets import make_annotations
-from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.vseens import settings_of
 
 TEXTBOOK = [WARP, OptAUC, BPR, AoBPR, DNS, NaiveRank]
 PRESETS = [*TEXTBOOK, SampledSoftmax, ReleasedVSEens]
@@ -77,7 +77,7 @@ def test_sampled_softmax_is_vseens_with_fixed_parameters(annotations):
 
 @pytest.mark.parametrize(("n_labels", "candidates"), [(2, 2), (80, 3), (1000, 10), (100_000, 79)])
 def test_softmax_has_more_candidates_where_there_are_more_labels(n_labels, candidates):
-    assert SampledSoftmax()._settings(n_labels).candidates == candidates
+    assert settings_of(SampledSoftmax(), n_labels).candidates == candidates
 
 
 def test_sampled_softmax_ranks_tags_higher_than_the_factors_of_the_default(split):
@@ -113,11 +113,6 @@ def ndcg(model, train, test):
 
 
 @pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
-
-
-@pytest.fixture(scope="module")
 def popularity(split):
     return ndcg(Popularity().fit(split[0]), *split)
 
@@ -131,13 +126,13 @@ LEARNERS = {
     "OptAUC": OptAUC(factors=64),
     "AoBPR": AoBPR(factors=64),
     "DNS": DNS(factors=64),
-    "NaiveRank": NaiveRank(factors=64, iterations=50),
+    "NaiveRank": NaiveRank(factors=64, iterations=30),
     "softmax": VSEens(
         factors=64, sampler="uniform", loss="softmax", candidates=32, iterations=60
     ),
     "corrected softmax": VSEens(
         factors=64, loss=Softmax(proposal_correction=True), candidates=16,
-        sampler=Adaptive(rank_scale=0.5), iterations=40,
+        sampler=Adaptive(rank_scale=0.5), iterations=20,
     ),
     "adaptive objective": VSEens(
         factors=64, loss="softmax", selection=Group(size="auto"), candidates=16

@@ -77,12 +77,12 @@ class TestCallbackSeesTheModel:
 
     def test_is_the_old_one_again_if_the_training_fails(self, annotations):
         model = VSEens(**OPTIONS).fit(annotations, show_progress=False)
-        before = dict(vars(model))
+        factors, history = model.item_factors, model.history_
         model.set_params(learning_rate=1e10)
         with pytest.raises(ModelFitError):
             model.fit(annotations, show_progress=False, callback=lambda *_: None)
-        assert model.item_factors is before["_item_factors"]
-        assert model.history_ == before["history_"]
+        assert model.item_factors is factors
+        assert model.history_ is history
         fresh = VSEens(**OPTIONS, learning_rate=1e10)
         with pytest.raises(ModelFitError):
             fresh.fit(annotations, show_progress=False, callback=lambda *_: None)

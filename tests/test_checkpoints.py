@@ -12,6 +12,8 @@ import pytest
 from vseens_rec import BPR, Checkpoint, Popularity, VSEens
 from vseens_rec.choices import EarlyStopping, Group
 from vseens_rec.datasets import make_annotations
+from vseens_rec.engine.settings import Settings
+from vseens_rec.engine.updates import StoredPairs
 from vseens_rec.files import archive
 from vseens_rec.files.checkpoints import KINDS
 
@@ -71,8 +73,13 @@ def assert_same_bits(one, other):
 def test_a_resumed_training_gives_the_same_bits(annotations, tmp_path, setting, monkeypatch):
     if "random_state" not in setting:
         # the same entropy for the training that runs through, another one for the one that resumes
-        seeds = iter([11, 11, 12, 13])
-        monkeypatch.setattr("vseens_rec._validation.seed_from", lambda _: next(seeds))
+        entropy = iter([11, 11, 12, 13])
+        sequence = np.random.SeedSequence
+        monkeypatch.setattr(
+            np.random,
+            "SeedSequence",
+            lambda seed: sequence(next(entropy) if seed is None else seed),
+        )
     through = fit(VSEens(**OPTIONS, **setting), annotations)
     checkpoint = Checkpoint(tmp_path / "training")
     interrupt(VSEens(**OPTIONS, **setting), annotations, checkpoint, 2)
@@ -169,7 +176,7 @@ def table_of_another_shape(state):
 def test_a_damaged_state_is_refused(annotations, tmp_path, change):
     checkpoint = Checkpoint(tmp_path / "training")
     interrupt(VSEens(**OPTIONS, random_state=3), annotations, checkpoint, 2)
-    state, arrays = archive.read(checkpoint.path, KINDS, lambda _: None)
+    state, arrays = archive.read(checkpoint.path, lambda _: KINDS)
     state["arrays"] = {name: array.copy() for name, array in arrays.items()}
     change(state)
     archive.write(checkpoint.path, state, state.pop("arrays"))
@@ -297,12 +304,13 @@ def test_killed_while_saving_leaves_a_whole_file(tmp_path):
 
 
 def test_an_interrupt_in_the_first_epoch_leaves_the_model(annotations, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
+    class Interrupted:
+        def run(self, *_, **options):
+            raise KeyboardInterrupt
 
     model = fit(VSEens(**OPTIONS, random_state=3), annotations)
     before = dict(vars(model))
-    monkeypatch.setattr("vseens_rec.engine.trainer.Trainer._call_kernel", interrupted)
+    monkeypatch.setattr(Settings, "make_training", lambda *_: Interrupted())
     for X in (annotations, annotations[:, :50]):
         with pytest.raises(KeyboardInterrupt):
             fit(model, X)
@@ -318,18 +326,10 @@ def test_a_failure_at_the_very_end_leaves_the_model(annotations, monkeypatch):
     model = fit(VSEens(**OPTIONS), annotations)
     before = vars(model).copy()
 
-    store = VSEens._store
+    def too_large(matrix):
+        raise MemoryError
 
-    class TooLarge:
-        indptr = annotations.indptr
-
-        @property
-        def indices(self):
-            raise MemoryError
-
-    monkeypatch.setattr(
-        VSEens, "_store", lambda self, trainer, _, *found: store(self, trainer, TooLarge(), *found)
-    )
+    monkeypatch.setattr(StoredPairs, "of", too_large)
     with pytest.raises(MemoryError):
         fit(model, annotations[:, :50])
     assert vars(model) == before

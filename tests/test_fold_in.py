@@ -8,10 +8,16 @@ from sklearn.exceptions import NotFittedError
 
 from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
 from vseens_rec.choices import ByPopularity, Group, Penalty, Random, Softmax, Violator
-from vseens_rec.engine import fold_in
+from vseens_rec.engine import label_fold_in
+from vseens_rec.engine.fold_in import FoldIn
+from vseens_rec.engine.group_size import last_group_size
+from vseens_rec.engine.interactions import Interactions
+from vseens_rec.engine.label_fold_in import LabelFoldIn
+from vseens_rec.engine.padding import padded
+from vseens_rec.engine.samplers import sampler_of
 from vseens_rec.engine.updates import StoredPairs
 from vseens_rec.metrics import ranking_metrics
-from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.vseens import settings_of
 
 MODELS = {
     "adaptive": VSEens(factors=12, iterations=20),
@@ -37,11 +43,6 @@ def fit(model, matrix, **parameters):
     # what is folded in are factors
     model = clone(model).set_params(**{"random_state": 0, "item_item": None} | parameters)
     return model.fit(matrix, show_progress=False)
-
-
-@pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -226,17 +227,22 @@ def test_labels_with_many_images_are_computed_piece_by_piece(annotations, monkey
     model, ids = fit(MODELS["adaptive"], annotations), np.arange(20)
     columns = annotations.T.tocsr()
     whole = model.recalculate_item(ids, columns[ids])
-    monkeypatch.setattr(fold_in, "SCORES_AT_ONCE", 1)
+    monkeypatch.setattr(label_fold_in, "SCORES_AT_ONCE", 1)
     pieces = model.recalculate_item(ids, columns[ids])
     lengths = np.linalg.norm(whole, axis=1) * np.linalg.norm(pieces, axis=1)
     assert (np.einsum("ij,ij->i", whole, pieces) > 0.9 * lengths).all()
 
 
+def label_fold_in_of(model, matrix, trials=1.0):
+    settings = settings_of(model, 120)
+    sampler = sampler_of(settings, 120, lambda: Interactions.of(matrix).label_counts)
+    group_size = last_group_size(settings, model.history_)
+    tables = FoldIn(settings, padded(model.item_factors), sampler, group_size, num_threads=1)
+    return LabelFoldIn(tables, model.user_factors, StoredPairs.of(matrix), trials, num_threads=1)
+
+
 def comparisons_of(model, matrix):
-    generator = np.random.default_rng(0)
-    return fold_in._Comparisons(
-        model._folder(), model.user_factors, StoredPairs.of(matrix), generator, num_threads=1
-    )
+    return label_fold_in_of(model, matrix).comparisons(np.random.default_rng(0))
 
 
 def test_a_label_is_compared_with_what_the_selection_takes(annotations):
@@ -270,7 +276,7 @@ def test_how_often_a_label_is_drawn(annotations):
     violator = VSEens(factors=12, iterations=2, sampler="uniform", selection="violator")
     for model, expected in ((MODELS["softmax"], 5), (violator, 9)):
         model = fit(model, annotations)
-        n, weight = model._folder()._negatives_of(3, StoredPairs.of(annotations), 9.0, 1.0)
+        n, weight = label_fold_in_of(model, annotations, trials=9.0).negatives_of(3, mean_rank=1.0)
         assert n * weight == pytest.approx(expected * annotations.nnz / 120)
 
 

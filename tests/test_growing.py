@@ -8,18 +8,12 @@ from sklearn.base import clone
 from vseens_rec import Popularity, VSEens
 from vseens_rec.choices import EarlyStopping
 from vseens_rec.engine.updates import grown
-from vseens_rec.model_selection import leave_one_out_split
 
 
 def fit(model, matrix, **parameters):
     # what is folded in are factors
     model = clone(model).set_params(**{"random_state": 0, "item_item": None} | parameters)
     return model.fit(matrix, show_progress=False)
-
-
-@pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
 
 
 @pytest.fixture(scope="module")

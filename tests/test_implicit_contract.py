@@ -1,10 +1,7 @@
 """implicit's own test-suite for recommenders, and its evaluation and ANN wrappers."""
 
-import importlib.util
-import subprocess
-import sys
-import tarfile
 import unittest
+from functools import partial
 from importlib.metadata import version
 
 import implicit.evaluation
@@ -29,29 +26,13 @@ from vseens_rec import (
 )
 from vseens_rec.choices import Adaptive, Exact, Violator
 
-
-def implicit_test_mixin(folder):
-    """Load RecommenderBaseTestMixin from the source of the implicit that is installed."""
-    release = version("implicit")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-         "--no-binary", "implicit", "--dest", folder, f"implicit=={release}"],
-        check=True,
-    )  # fmt: skip
-    name = "recommender_base_test.py"
-    with tarfile.open(folder / f"implicit-{release}.tar.gz") as archive:
-        source = archive.extractfile(f"implicit-{release}/tests/{name}").read()
-    # away from the unpacked root, whose source folder would shadow the installed package
-    (folder / name).write_bytes(source)
-    spec = importlib.util.spec_from_file_location("recommender_base_test", folder / name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.RecommenderBaseTestMixin
+from . import implicit_sources
+from .implicit_sources import FOLDER_VARIABLE, find_source, recommender_tests
 
 
 @pytest.fixture(scope="session")
 def mixin(tmp_path_factory):
-    return implicit_test_mixin(tmp_path_factory.mktemp("implicit"))
+    return recommender_tests(tmp_path_factory.mktemp("implicit"))
 
 
 MIXIN_TESTS = [
@@ -79,11 +60,27 @@ MODELS = {
 }
 
 
+fits = {}
+
+
+def fit_once(model, X, **options):
+    """Fit a model, or let it have what the same fit has learned before."""
+    key = (repr(model), X.shape, X.indptr.tobytes(), X.indices.tobytes())
+    if key not in fits:
+        fits[key] = vars(type(model).fit(model, X, **options)).copy()
+    vars(model).update(fits[key])
+    return model
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", MIXIN_TESTS)
 def test_implicits_own_tests(mixin, name, model):
     def get_model(self):
-        return model(factors=3, random_state=42, num_threads=1, **MODELS[model])
+        made = model(factors=3, random_state=42, num_threads=1, **MODELS[model])
+        if name.startswith("test_similar"):
+            # these all ask a model of the same board
+            made.fit = partial(fit_once, made)
+        return made
 
     case = type("Case", (unittest.TestCase, mixin), {"_get_model": get_model})
     getattr(case(name), name)()
@@ -98,6 +95,22 @@ def test_implicits_own_tests_of_item_item_models(mixin, name, model):
 
 def test_all_of_implicits_own_tests_are_run(mixin):
     assert sorted(n for n in dir(mixin) if n.startswith("test_")) == sorted(MIXIN_TESTS)
+
+
+@pytest.mark.skipif(version("implicit") not in implicit_sources.SHA256, reason="is not kept")
+def test_the_source_of_implicit_is_kept_whole(mixin, tmp_path, monkeypatch):
+    source = find_source(tmp_path)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "kept"))
+    # no download from here on
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    (tmp_path / "kept").mkdir()
+    kept = tmp_path / "kept" / source.name
+    kept.write_bytes(source.read_bytes())
+    assert find_source(tmp_path) == kept
+    kept.write_bytes(source.read_bytes()[:-1])
+    with pytest.raises(pytest.skip.Exception, match=f"is not whole at .*set {FOLDER_VARIABLE}"):
+        find_source(tmp_path)
 
 
 def test_is_a_matrix_factorization_of_implicit():

@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 
 from vseens_rec import WARP
 from vseens_rec.engine.group_size import adaptive_group_size
+from vseens_rec.vseens import settings_of
 
 LOSSES = ["hinge", "logistic", "warp", "softmax", "sgns"]
 
@@ -126,7 +127,7 @@ def test_warp_estimates_the_rank_that_is_known(kernel):
 
 
 def test_table_of_rank_weights_is_exact():
-    weights = WARP(factors=2)._settings(120).rank_weights(120)
+    weights = settings_of(WARP(factors=2), 120).rank_weights(120)
     expected = [sum(1 / j for j in range(1, rank + 1)) for rank in range(120)]
     np.testing.assert_allclose(weights, expected, rtol=1e-12)
 

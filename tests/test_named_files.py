@@ -93,3 +93,16 @@ def test_damaged_files_of_names_are_refused(annotations, names, tmp_path):
         except ValueError:
             continue
         assert loaded.image_ids.tolist() == names[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "message"),
+    [
+        ("abc", TypeError, "got the string 'abc'"),
+        (3, TypeError, "must be a list of names, got 3"),
+        (np.array([["a", "b", "c"]]), ValueError, "2 dimensions"),
+    ],
+)
+def test_names_that_are_no_list(names, error, message):
+    with pytest.raises(error, match=f"labels.*{message}"):
+        NamedModel(VSEens(), ["a.jpg"], names)

@@ -8,17 +8,14 @@ from scipy.sparse import csr_matrix
 from vseens_rec import VSEens
 from vseens_rec.choices import Group
 from vseens_rec.engine import fold_in, newton_fold_in
-from vseens_rec.engine.interactions import Interactions
-from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.engine.newton_fold_in import NewtonFoldIn, chances_of, negatives_of_step
+from vseens_rec.engine.padding import padded
+from vseens_rec.engine.samplers import sampler_of
+from vseens_rec.vseens import settings_of
 
 
 def fit(model, matrix):
     return model.set_params(random_state=0).fit(matrix, show_progress=False)
-
-
-@pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +47,13 @@ def test_images_with_the_same_labels_are_computed_once(fitted, annotations, monk
 def test_steps_start_on_the_way_to_where_they_end(split, monkeypatch):
     train, _ = split
     model = fit(VSEens(factors=32, iterations=20, regularization=0.04), train)
-    folder = model._folder()
     rows = train[np.flatnonzero(np.diff(train.indptr))]
-    end = folder.users(Interactions.of(rows), 1)[:, :32]
+    end = model.transform(rows)[:, :32]
     monkeypatch.setattr(newton_fold_in, "SHARE_OF_NEWTON", 0.0)
-    start = folder.users(Interactions.of(rows), 1)[:, :32]
+    start = model.transform(rows)[:, :32]
     # Newton's step of the logistic loss, were the negatives normal around their mean
-    items = folder.item_factors[:, :32].astype(np.float64)
-    biases = folder.item_factors[:, 32].astype(np.float64)
+    items = model.item_factors[:, :32].astype(np.float64)
+    biases = model.item_factors[:, 32].astype(np.float64)
     weights = np.linalg.norm(items, axis=1) * np.exp(0.45 * biases / biases.std())
     weights /= weights.sum()
     apart = items - weights @ items
@@ -103,13 +99,14 @@ def test_a_row_minimises_the_loss_that_the_training_expects(selection, candidate
 @pytest.mark.parametrize(
     ("candidates", "expected"), [(1, 32), (2, 128), (8, 128), (9, 256), (17, 512), (500, 512)]
 )
-def test_more_negatives_are_drawn_where_fewer_of_them_count(candidates, expected, annotations):
-    model = fit(VSEens(factors=4, iterations=1, candidates=candidates), annotations)
-    assert model._folder().newton.n_negatives == expected
+def test_more_negatives_are_drawn_where_fewer_of_them_count(candidates, expected):
+    assert negatives_of_step(settings_of(VSEens(candidates=candidates), 120)) == expected
 
 
-def test_more_negatives_than_there_is_room_for_are_refused(fitted, annotations):
-    newton = fitted._folder().newton
+def test_more_negatives_than_there_is_room_for_are_refused(fitted):
+    settings = settings_of(fitted, 120)
+    sampler = sampler_of(settings, 120, lambda: np.ones(120))
+    newton = NewtonFoldIn(settings, padded(fitted.item_factors), sampler, group_size=1)
     part = newton_fold_in.Part(
         np.array([0, 1]), np.array([3], np.int32), np.array([0], np.int32),
         np.zeros((1, fitted.item_factors.shape[1]), np.float32),
@@ -120,9 +117,10 @@ def test_more_negatives_than_there_is_room_for_are_refused(fitted, annotations):
 
 
 @pytest.mark.parametrize(("group_size", "candidates"), [(1, 5), (2, 6), (3, 4)])
-def test_chances_of_places_are_those_of_the_highest_candidates(group_size, candidates, annotations):
+def test_chances_of_places_are_those_of_the_highest_candidates(group_size, candidates):
     model = VSEens(factors=4, iterations=1, selection=Group(size=group_size), candidates=candidates)
-    chances = fit(model, annotations)._folder().newton.chances_of_many
+    settings = settings_of(model, 120)
+    chances = chances_of(settings, group_size, 2 * negatives_of_step(settings))
     places = np.random.default_rng(0).random((100_000, candidates))
     places.sort(axis=1)
     n = len(chances)

@@ -8,36 +8,8 @@ import numpy as np
 import pytest
 
 from vseens_rec import Popularity
-from vseens_rec.datasets import Annotations, read_pairs, tokens
+from vseens_rec.datasets import Annotations, read_pairs
 from vseens_rec.metrics import ranking_metrics
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="pairs.csv"):
-        path = tmp_path / name
-        path.write_bytes(text.encode())
-        return path
-
-    return write
-
-
-@pytest.fixture(params=["pyarrow", "csv"])
-def reader(request, monkeypatch):
-    """Both ways of splitting lines."""
-    if request.param == "csv":
-        monkeypatch.setattr(tokens, "arrow", lambda: None)
-    return request.param
-
-
-def pairs_of(read):
-    """Pairs of names, by row."""
-    pairs = read.matrix.tocoo()
-    return [
-        (read.image_ids[row], read.labels[column])
-        for row, column in zip(pairs.row, pairs.col, strict=True)
-    ]
-
 
 # --- two files, one numbering --------------------------------------------------------------------
 
@@ -209,3 +181,25 @@ def test_times_of_tables_with_types():
         read_pairs(frame.assign(t=[when[0], pandas.NaT]), time="t")
     days = [("a", "x", datetime.date(2024, 1, 1)), ("a", "y", datetime.date(2024, 1, 2))]
     assert read_pairs(days, time=2).times.dtype.kind == "M"
+
+
+def test_times_of_every_kind_are_the_same_moment():
+    zone = datetime.timezone(datetime.timedelta(hours=2))
+    moments = [
+        "2024-03-01T10:00:00Z",
+        "2024-03-01T12:00:00+02:00",
+        datetime.datetime(2024, 3, 1, 10),
+        datetime.datetime(2024, 3, 1, 12, tzinfo=zone),
+        np.datetime64("2024-03-01T10"),
+    ]
+    for moment in moments:
+        times = read_pairs([("a", "x", moment)], time=2).times
+        assert times[0] == np.datetime64("2024-03-01T10:00:00")
+    (day,) = read_pairs([("a", "x", datetime.date(2024, 3, 1))], time=2).times
+    assert day == np.datetime64("2024-03-01")
+
+
+@pytest.mark.parametrize("moment", [float("inf"), np.datetime64("NaT"), "today", "9" * 400])
+def test_what_is_no_time(moment):
+    with pytest.raises(ValueError, match="row 1: the time"):
+        read_pairs([("a", "x", 3), ("b", "x", moment)], time=2)

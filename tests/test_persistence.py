@@ -172,6 +172,7 @@ GOOD = {
 }
 ONE = np.ones((1, 1), dtype=np.float32)
 TWO = np.ones((2, 1), dtype=np.float32)
+NO_PAIRS = {"item_pairs": np.zeros(0, np.int32), "item_pairs_indptr": np.zeros(2, np.int32)}
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,18 @@ TWO = np.ones((2, 1), dtype=np.float32)
         (GOOD | {"parameters": {"factors": None}},
          {"user_factors": ONE, "item_factors": ONE}, "damaged"),
         (["no", "object"], {}, "no object"),
+        (GOOD | {"values": {"trial_": {"penalty": "large"}}}, {}, "trial_ of the file is damaged"),
+        (GOOD | {"values": {"n_features_in_": 2}, "columns": ["a"]}, {}, "names 1 columns"),
+        (GOOD | {"columns": "ab"}, {}, "names of the file are no list"),
+        (GOOD | {"columns": [None]}, {}, "None of the file is no name"),
+        (GOOD, {"liked_indptr": np.array([0])}, "matrix without factors"),
+        (GOOD, {"user_factors": ONE, "item_factors": ONE, "liked_indptr": np.array([0, 0])},
+         "half of a fitted matrix"),
+        (GOOD, {"user_factors": ONE, "item_factors": ONE, "item_weights": ONE}, "item-item"),
+        (GOOD, {"user_factors": ONE, "item_factors": ONE, "item_weights": TWO, **NO_PAIRS},
+         "item-item weights of the file do not agree"),
+        (GOOD, {"user_factors": ONE, "item_factors": ONE, "item_weights": np.nan * ONE,
+                **NO_PAIRS}, "weights that are not finite"),
     ],
 )  # fmt: skip
 def test_files_that_are_no_models(tmp_path, header, arrays, message):

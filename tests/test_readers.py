@@ -12,29 +12,9 @@ from vseens_rec.datasets import (
     read_pairs,
 )
 
+from .reading import as_dict
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="pairs.csv"):
-        path = tmp_path / name
-        if name.endswith(".gz"):
-            path.write_bytes(gzip.compress(text.encode()))
-        else:
-            path.write_bytes(text.encode())
-        return path
-
-    return write
-
-
-def as_dict(read):
-    """Pairs of names and their values."""
-    pairs = read.matrix.tocoo()
-    return {
-        (read.image_ids[row], read.labels[column]): value
-        for row, column, value in zip(pairs.row, pairs.col, pairs.data, strict=True)
-    }
 
 
 PAIRS = {("a", "sky"): 1, ("a", "sea"): 1, ("b", "sea"): 1}

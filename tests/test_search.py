@@ -27,15 +27,11 @@ from threadpoolctl import threadpool_limits
 from vseens_rec import BPR, Popularity, VSEens
 from vseens_rec.choices import EarlyStopping
 from vseens_rec.engine.holdouts import hide_one_label, validation_split
+from vseens_rec.engine.trainer import Trainer
 from vseens_rec.metrics import ranking_metrics, ranking_scorer
-from vseens_rec.model_selection import Holdout, leave_one_out_split
+from vseens_rec.model_selection import Holdout
 
 FOLDS = KFold(3, shuffle=True, random_state=0)
-
-
-@pytest.fixture(scope="module")
-def split(emoji):
-    return leave_one_out_split(emoji, random_state=0)
 
 
 def small(**parameters):
@@ -170,8 +166,8 @@ def test_randomized_search(emoji):
 
 def test_halving_search(split):
     over_iterations = HalvingGridSearchCV(
-        small(), {"factors": [1, 2, 16]}, resource="iterations", min_resources=10,
-        max_resources=30, cv=FOLDS, random_state=0,
+        small(), {"factors": [1, 2, 16]}, resource="iterations", min_resources=5,
+        max_resources=15, cv=FOLDS, random_state=0,
     ).fit(split[0])  # fmt: skip
     assert over_iterations.best_params_["factors"] == 16
     over_images = HalvingGridSearchCV(
@@ -332,28 +328,33 @@ def test_early_stopping_gives_back_the_best(split):
         np.testing.assert_array_equal(whole.user_factors, stopped.user_factors)
 
 
-def test_early_stopping_never_trains_on_what_it_watches(annotations):
-    seen = []
+def test_early_stopping_never_trains_on_what_it_watches(annotations, monkeypatch):
+    trained = []
+    run_epoch = Trainer.run_epoch
 
-    class Watching(VSEens):
-        def _store(self, trainer, matrix, *found):
-            seen.append((trainer.interactions.indices.copy(), matrix.nnz))
-            super()._store(trainer, matrix, *found)
+    def watched(self, *place):
+        trained.append(self.interactions.indices)
+        return run_epoch(self, *place)
 
-    model = Watching(
+    monkeypatch.setattr(Trainer, "run_epoch", watched)
+    model = VSEens(
         factors=4,
         iterations=3,
         early_stopping=EarlyStopping(validation_fraction=0.5),
         random_state=0,
     ).fit(annotations, show_progress=False)
-    trained, kept = seen[0]
+    assert len(trained) == 3
     several = (np.diff(annotations.indptr) >= 2).sum()
-    held_out = annotations.nnz - len(trained)
     # by hashes: about a half
-    assert abs(held_out - 0.5 * several) < 4 * np.sqrt(0.25 * several)
-    assert kept == annotations.nnz
+    for labels in trained:
+        held_out = annotations.nnz - len(labels)
+        assert abs(held_out - 0.5 * several) < 4 * np.sqrt(0.25 * several)
     # what was held out is still known, and not recommended
-    assert not set(model.recommend(0, N=120)[0]) & set(annotations[[0]].indices)
+    ids, _ = model.recommend(np.arange(400), N=120)
+    recommended = csr_matrix((400, 120), dtype=bool).toarray()
+    rows, places = np.nonzero(ids >= 0)
+    recommended[rows, ids[rows, places]] = True
+    np.testing.assert_array_equal(recommended, annotations.toarray() == 0)
 
 
 def test_more_images_do_not_change_what_is_held_out(annotations):
@@ -372,6 +373,12 @@ def test_what_early_stopping_watches(annotations):
     by_ndcg = clone(by_auc).set_params(early_stopping__scoring="ndcg@10")
     by_ndcg.fit(annotations, show_progress=False)
     np.testing.assert_array_less(by_ndcg.history_["validation"], by_auc.history_["validation"])
+    by_coverage = clone(by_auc).set_params(early_stopping__scoring="coverage@1")
+    by_coverage.fit(annotations, show_progress=False)
+    watched = by_coverage.history_["validation"]
+    # as a part of the labels, of which there are more than images that are watched
+    np.testing.assert_allclose(120 * np.array(watched), np.round(120 * np.array(watched)))
+    assert 0 < min(watched) <= max(watched) < 0.5
     with pytest.raises(ValueError, match="accuracy"):
         small(early_stopping=EarlyStopping(scoring="accuracy")).fit(annotations)
     with pytest.raises(ValueError, match="early_stopping=False"):

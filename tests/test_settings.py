@@ -4,6 +4,8 @@ import pytest
 
 from vseens_rec import ReleasedVSEens, VSEens
 from vseens_rec.choices import Adaptive, Group, Random, Softmax
+from vseens_rec.engine.settings import Facts, Usual, check, resolve
+from vseens_rec.vseens import settings_of
 
 
 def test_paper_setting():
@@ -17,7 +19,7 @@ def test_paper_setting():
 
 
 def resolved(**parameters):
-    settings = VSEens(**parameters)._settings(n_labels=1386)
+    settings = settings_of(VSEens(**parameters), 1386)
     return settings.selection.name, settings.candidates
 
 
@@ -28,16 +30,16 @@ def test_selection_and_candidates_that_go_with_the_loss():
     assert resolved(loss="softmax") == ("first", 12)
     assert resolved(loss="softmax", candidates=8) == ("first", 8)
     assert resolved(loss="warp") == ("violator", 1)
-    released = ReleasedVSEens()._settings(n_labels=1386)
+    released = settings_of(ReleasedVSEens(), 1386)
     assert (released.selection.name, released.candidates) == ("first", 1)
     assert resolved(selection=Group(size=9)) == ("group", 9)
     assert resolved(selection=Group(size="auto")) == ("group", 6)
-    assert VSEens()._settings(n_labels=3).candidates == 2
+    assert settings_of(VSEens(), 3).candidates == 2
 
 
 def test_steps_that_go_with_the_loss():
     def steps(**parameters):
-        settings = VSEens(**parameters)._settings(n_labels=1000)
+        settings = settings_of(VSEens(**parameters), 1000)
         return settings.damped_steps, settings.learning_rate
 
     assert (
@@ -49,13 +51,13 @@ def test_steps_that_go_with_the_loss():
     assert steps(loss=Softmax(temperature=2.0)) == (True, 0.05)
     assert steps(loss=Softmax(temperature=0.5)) == (True, 0.025)
     assert steps(loss=Softmax(temperature=0.5), damped_steps=False) == (False, 0.04)
-    assert not ReleasedVSEens()._settings(n_labels=1000).damped_steps
-    assert not VSEens.paper()._settings(n_labels=1000).damped_steps
+    assert not settings_of(ReleasedVSEens(), 1000).damped_steps
+    assert not settings_of(VSEens.paper(), 1000).damped_steps
 
 
 def test_ranks_that_go_with_the_number_of_labels():
     def scale(n_labels, **parameters):
-        return VSEens(**parameters)._settings(n_labels).rank_scale
+        return settings_of(VSEens(**parameters), n_labels).rank_scale
 
     assert scale(2) == 1.0
     assert scale(1000) == pytest.approx(0.3014, abs=1e-4)
@@ -65,7 +67,7 @@ def test_ranks_that_go_with_the_number_of_labels():
 
 def test_the_default_rank_scale_follows_labels_and_candidates():
     def scale(n_labels=1000, **parameters):
-        return VSEens(**parameters)._settings(n_labels).rank_scale
+        return settings_of(VSEens(**parameters), n_labels).rank_scale
 
     assert scale() == pytest.approx(1.2 * 1000**-0.2)
     assert scale(candidates=5) == scale()
@@ -77,3 +79,14 @@ def test_the_default_rank_scale_follows_labels_and_candidates():
     # every one of them is a negative
     assert scale(candidates=28, loss="softmax") == scale()
     assert scale(sampler=Adaptive(rank_scale=0.2), candidates=1) == 0.2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"damped_steps": True}, "does not damp its steps"), ({"candidates": 4}, "use candidates=1")],
+)
+def test_what_the_released_code_does_not_have(parameters, message):
+    given = VSEens(**parameters).get_params(deep=False)
+    settings = resolve(given, Facts(50), usual=Usual(released=True))
+    with pytest.raises(ValueError, match=message):
+        check(settings)

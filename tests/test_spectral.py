@@ -12,6 +12,7 @@ from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.spectral import WeightedPairs, label_directions
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.vseens import settings_of
 
 OPTIONS = {"factors": 16, "init": Spectral(scale=0.0), "num_threads": 1}
 
@@ -85,7 +86,7 @@ def test_products_are_those_of_the_weighted_matrix(annotations):
 
 @pytest.mark.parametrize("factors", [16, 100])
 def test_it_does_not_depend_on_threads(annotations, factors):
-    settings = VSEens(**OPTIONS | {"factors": factors})._settings(120)
+    settings = settings_of(VSEens(**OPTIONS | {"factors": factors}), 120)
 
     def factors_of(num_threads):
         users = np.zeros((400, settings.columns), np.float32)
@@ -152,12 +153,12 @@ def test_one_seed_gives_the_same_bits_and_values_do_not_matter(annotations):
 
 
 def test_when_it_is_the_default():
-    assert VSEens()._settings(499).init.name == "random"
-    assert VSEens()._settings(500).init.name == "spectral"
-    assert ReleasedVSEens()._settings(500).init.name == "random"
-    assert ReleasedVSEens(init="spectral")._settings(9).init.name == "spectral"
-    assert VSEens.paper()._settings(500).init.name == "random"
-    assert BPR()._settings(500).init.name == "random"
+    assert settings_of(VSEens(), 499).init.name == "random"
+    assert settings_of(VSEens(), 500).init.name == "spectral"
+    assert settings_of(ReleasedVSEens(), 500).init.name == "random"
+    assert settings_of(ReleasedVSEens(init="spectral"), 9).init.name == "spectral"
+    assert settings_of(VSEens.paper(), 500).init.name == "random"
+    assert settings_of(BPR(), 500).init.name == "random"
 
 
 def test_cosines_start_at_length_1(annotations):

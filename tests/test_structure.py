@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -82,6 +83,48 @@ def test_files_that_one_can_read_at_a_sitting():
                 if lines > MOST_LINES and path.name != "vseens.py":
                     long[str(path.relative_to(ROOT))] = lines
     assert not long
+
+
+# modules of what is compiled, and names that are other packages' or the language's own
+PRIVATE_BUT_OPEN = {
+    "_native": "which kernel is loaded, and threads",
+    "_platform": "what the build has",
+    "_replace": "of named tuples",
+    "_repr_html_": "of notebooks",
+}
+PRIVATE = re.compile(r"_[a-z]\w*")
+
+
+def private_names_in(path):
+    """Names that begin with an underscore and that a file takes from another one, or replaces."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        taken = []
+        if isinstance(node, ast.Attribute):
+            taken = [node.attr]
+        elif isinstance(node, ast.ImportFrom):
+            taken = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            taken = [part for alias in node.names for part in alias.name.split(".")]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "getattr")):
+            texts = [text.value for text in node.args if isinstance(text, ast.Constant)]
+            taken = [part for text in texts for part in str(text).split(".")]
+        yield from filter(PRIVATE.fullmatch, taken)
+
+
+def test_tests_know_what_is_public():
+    """They hold whatever the package does inside, and reach what is compiled."""
+    used = {name for path in (ROOT / "tests").glob("*.py") for name in private_names_in(path)}
+    assert used == set(PRIVATE_BUT_OPEN)
+
+
+def test_private_names_are_found(tmp_path):
+    (tmp_path / "test.py").write_text(
+        "from vseens_rec._one import _two\nimport vseens_rec._three\nmodel._four()\n"
+        "monkeypatch.setattr('vseens_rec.room.Class._five', None)\nsetattr(model, '_six', 1)\n"
+        "model.__dict__, named_, '_text'\n"
+    )
+    found = set(private_names_in(tmp_path / "test.py"))
+    assert found == {"_one", "_two", "_three", "_four", "_five", "_six"}
 
 
 def test_parameters_that_one_can_survey():

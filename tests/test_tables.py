@@ -14,38 +14,13 @@ from scipy.sparse import csr_matrix
 
 from vseens_rec.datasets import read_pairs, sources, tokens
 
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="pairs.csv", encoding="utf-8"):
-        path = tmp_path / name
-        path.write_bytes(text.encode(encoding))
-        return path
-
-    return write
-
-
-@pytest.fixture(params=["pyarrow", "csv"])
-def reader(request, monkeypatch):
-    """Both ways of splitting lines."""
-    if request.param == "csv":
-        monkeypatch.setattr(tokens, "arrow", lambda: None)
-    return request.param
+from .reading import pairs_of
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Text in blocks that come apart everywhere, so that a delimiter has to be given."""
     monkeypatch.setattr(sources, "BLOCK", 5)
-
-
-def pairs_of(read):
-    """Pairs of names, by row."""
-    pairs = read.matrix.tocoo()
-    return [
-        (read.image_ids[row], read.labels[column])
-        for row, column in zip(pairs.row, pairs.col, strict=True)
-    ]
 
 
 # --- dialects ------------------------------------------------------------------------------------

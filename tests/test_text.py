@@ -3,6 +3,7 @@
 import gzip
 import io
 import itertools
+import json
 import pickle
 
 import numpy as np
@@ -16,6 +17,9 @@ from vseens_rec import Checkpoint, SkipGram, VSEens
 from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.trainer import Trainer, spread_visits
 from vseens_rec.text import SkipGramCounts, WordVectors, count_skip_grams, counting
+from vseens_rec.vseens import settings_of
+
+from .kernel_cases import watch_runs
 
 ALL = {"min_count": 1, "sample": None}
 
@@ -80,16 +84,14 @@ def test_a_word_can_stand_beside_itself():
 
 def test_less_memory_gives_the_same_counts(monkeypatch):
     monkeypatch.setattr(counting, "FEWEST_PAIRS", 64)
-    written = []
-    original = counting._written
-    monkeypatch.setattr(
-        counting, "_written", lambda file, run: written.append(len(run[0])) or original(file, run)
-    )
+    opened = []
+    open_file = counting.TemporaryFile
+    monkeypatch.setattr(counting, "TemporaryFile", lambda: opened.append(open_file()) or opened[-1])
     text = text_of()
     whole = count_skip_grams(text, min_count=1)
-    assert not written
+    in_one = len(opened)
     parts = count_skip_grams(text, min_count=1, memory=1)
-    assert len(written) > 3
+    assert len(opened) - in_one > in_one + 3
     assert parts.words == whole.words
     np.testing.assert_array_equal(parts.matrix.indptr, whole.matrix.indptr)
     np.testing.assert_array_equal(parts.matrix.indices, whole.matrix.indices)
@@ -222,23 +224,17 @@ def test_no_draw_is_lost_between_rounds(seed):
 
 
 def test_the_rate_falls_inside_an_epoch_and_an_epoch_draws_the_sum_of_counts(counted, monkeypatch):
-    rates, drawn = [], []
-    original = Trainer._call_kernel
-
-    def watched(self, number, rows, draws, n_threads):
-        rates.append(self.learning_rate)
-        drawn.append(draws.sum())
-        return original(self, number, rows, draws, n_threads)
-
-    monkeypatch.setattr(Trainer, "_call_kernel", watched)
+    runs = watch_runs(monkeypatch)
     monkeypatch.setattr("vseens_rec.engine.trainer.PAIRS_OF_ROUND", 64)
     model = SkipGram(factors=4, iterations=2, random_state=0, num_threads=1)
     model.fit(counted, show_progress=False)
+    rates = [run["learning_rate"] for run in runs]
     assert rates[0] == model.learning_rate
     assert rates == sorted(rates, reverse=True)
     assert len(set(rates)) > 10
     assert 0 < rates[-1] < 0.05 * rates[0]
-    assert sum(drawn) == 2 * round(float(counted.matrix.sum(dtype=np.float64)))
+    drawn = sum(run["draws"].sum() for run in runs)
+    assert drawn == 2 * round(float(counted.matrix.sum(dtype=np.float64)))
 
 
 def test_negatives_follow_the_counts_of_words(counted, monkeypatch):
@@ -332,10 +328,19 @@ def test_models_of_words_are_saved_and_copied(counted, tmp_path):
         assert copy.most_similar("w1") == model.most_similar("w1")
         row = counted.matrix[:1]
         np.testing.assert_array_equal(copy.transform(row), model.transform(row))
-    model.words_ = [*model.words_[:-1], model.words_[0]]
-    model.save(tmp_path / "damaged")
+    words = model.words_
+    with np.load(tmp_path / "words.npz") as saved:
+        arrays = dict(saved)
+    header = json.loads(arrays["header"].tobytes())
+    header["values"]["words_"] = [words[0], *words[:-1]]
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(tmp_path / "damaged.npz", **arrays)
     with pytest.raises(ValueError, match="words_ of the file"):
         SkipGram.load(tmp_path / "damaged")
+    model.words_ = [*words[:-1], words[0]]
+    with pytest.raises(ValueError, match="words_ of the model"):
+        model.save(tmp_path / "damaged")
+    model.words_ = words
     model.context_counts_ = model.context_counts_[:-1]
     with pytest.raises(ValueError, match="counts of contexts"):
         model.save(tmp_path / "damaged")
@@ -460,14 +465,15 @@ def test_what_is_near():
         WordVectors(["a", "b"], [[1.0]])
 
 
-def test_weighted_positives_of_other_models_are_drawn_as_before(annotations):
+def test_weighted_positives_of_other_models_are_drawn_as_before(annotations, monkeypatch):
     """Once a row and an epoch, and as many as are stored."""
     model = VSEens(
         factors=4, iterations=1, positive_sampling="weighted", random_state=0, num_threads=1
     )
-    settings = model._settings(annotations.shape[1])
-    trainer = Trainer(Interactions.of(csr_matrix(annotations)), settings, 0, 1)
-    _, ((rows, draws),) = trainer._plan_epoch(np.random.default_rng(0))
+    settings = settings_of(model, annotations.shape[1])
+    runs = watch_runs(monkeypatch)
+    Trainer(Interactions.of(csr_matrix(annotations)), settings, 0, 1).run_epoch()
+    rows, draws = (np.concatenate([run[name] for run in runs]) for name in ("rows", "draws"))
     assert len(set(rows.tolist())) == len(rows)
     lengths = np.diff(annotations.indptr)
     assert draws.sum() == lengths[lengths < annotations.shape[1]].sum()

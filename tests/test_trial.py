@@ -21,12 +21,13 @@ from vseens_rec import (
 )
 from vseens_rec.choices import Adaptive, Penalty
 from vseens_rec.engine import trial
-from vseens_rec.engine.holdouts import images_to_try, split_rows
+from vseens_rec.engine.holdouts import Holdout, images_to_try, split_rows
 from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.settings import Facts, TrialResult, hardness_by_counts, resolve
 from vseens_rec.engine.trial import result_from
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
+from vseens_rec.vseens import settings_of
 
 PRESETS = (BPR, AoBPR, WARP, DNS, NaiveRank, SampledSoftmax)
 
@@ -109,22 +110,23 @@ DECISIONS = {
 }
 
 
+def not_asked(found):
+    """Settings of a trial whose scores are given."""
+    raise AssertionError(found)
+
+
 @pytest.mark.parametrize("name", DECISIONS)
 def test_what_follows_from_the_scores(name, emoji, monkeypatch):
     scores, popularity, (penalty, hardness, popular) = DECISIONS[name]
     monkeypatch.setattr(trial.Trial, "measure", lambda self, *_: next(self_scores))
     monkeypatch.setattr(trial.Trial, "measure_popularity", lambda self: popularity)
     self_scores = iter(scores)
-    chosen = trial.choose(
-        VSEens()._settings, emoji, 50, 0, 1, hardness=1.0, popularity=True
-    )  # fmt: skip
+    chosen = trial.choose(not_asked, emoji, 50, 0, 1, hardness=1.0, popularity=True)
     assert chosen[:3] == (penalty, hardness, popular)
     assert next(self_scores, None) is None
     # where candidates are given their number stays, and so does what a model without a bias can do
     self_scores = iter([scores[0], scores[1], scores[-1]])
-    chosen = trial.choose(
-        VSEens()._settings, emoji, 50, 0, 1, hardness=None, popularity=False
-    )  # fmt: skip
+    chosen = trial.choose(not_asked, emoji, 50, 0, 1, hardness=None, popularity=False)
     assert chosen.hardness == 1
     assert not chosen.popularity
 
@@ -134,13 +136,13 @@ def test_images_of_many_labels_get_easier_negatives():
     matrix = csr_matrix((generator.random((300, 400)) < 0.3).astype(np.float32))
     model = fit(VSEens(regularization=0.04, iterations=2), matrix)
     assert 0.2 < model.trial_["hardness"] < 0.6
-    usual, chosen = (model._settings(400, found) for found in (TrialResult(), None))
+    usual, chosen = (settings_of(model, 400, found) for found in (TrialResult(), None))
     assert chosen.candidates < usual.candidates
     assert chosen.rank_scale > usual.rank_scale
     # what the user says stays
     model.set_params(regularization=0.5, candidates=7)
-    assert model._settings(400).regularization_user == 0.5
-    assert model._settings(400).candidates == 7
+    assert settings_of(model, 400).regularization_user == 0.5
+    assert settings_of(model, 400).candidates == 7
 
 
 def test_hardness_follows_the_length_of_the_row_of_a_mean_pair():
@@ -279,7 +281,7 @@ MATRICES = {
 def test_nothing_explodes_within_ten_times_the_defaults(preset, name):
     matrix = MATRICES[name]
     iterations = 6 if preset is NaiveRank else 15
-    usual = preset()._settings(matrix.shape[1])
+    usual = settings_of(preset(), matrix.shape[1])
     for faster, weaker in ((10, 1), (1, 10), (10, 10)):
         model = preset(
             iterations=iterations,
@@ -332,3 +334,16 @@ def test_tiny_matrices_end_finite(preset, matrix):
     model = fit(preset(iterations=25), csr_matrix(matrix, dtype=np.float32))
     assert np.isfinite(model.user_factors).all()
     assert np.isfinite(model.item_factors).all()
+
+
+def test_some_of_the_images_that_hide_labels(emoji):
+    whole = Holdout.of(emoji, seed=3)
+    some = whole.some(100)
+    assert len(some.rows) == 100
+    assert set(some.rows.tolist()) < set(whole.rows.tolist())
+    # from the first to the last, and with what belongs to them
+    assert some.rows[0] == whole.rows[0]
+    assert some.rows[-1] > whole.rows[-len(whole.rows) // 50]
+    assert abs(some.known + some.hidden - emoji[some.rows]).nnz == 0
+    assert some.train is whole.train
+    assert whole.some(10**6) is whole

@@ -232,7 +232,7 @@ def test_lists_of_items(fitted):
         fitted.recommend(0, items=[])
     with pytest.raises(ValueError, match="items has 5 more than once"):
         fitted.recommend(0, items=[5, 2, 5])
-    with pytest.raises(ValueError, match="either filter_users or users"):
+    with pytest.raises(ValueError, match="either users or filter_users"):
         fitted.similar_users(0, users=[1], filter_users=[2])
     ids, _ = fitted.recommend(0, filter_items=[])
     np.testing.assert_array_equal(ids, fitted.recommend(0)[0])

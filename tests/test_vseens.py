@@ -133,7 +133,7 @@ def test_one_seed_and_one_thread_give_the_same_bits(annotations):
 
 
 def test_more_threads_learn_as_well():
-    matrix = make_annotations(4000, 200, 60_000, random_state=0)
+    matrix = make_annotations(2000, 200, 30_000, random_state=0)
     train, test = matrix.copy(), matrix.copy()
     held_out = np.arange(matrix.nnz) % 9 == 4
     train.data[held_out] = 0

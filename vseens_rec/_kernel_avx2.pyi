@@ -25,7 +25,6 @@ from ._kernel_plain import (
     multiply_pairs as multiply_pairs,
     padded_width as padded_width,
     pair_features as pair_features,
-    pairs_drawn_together as pairs_drawn_together,
     random_numbers as random_numbers,
     running_sums as running_sums,
     same_rows as same_rows,

@@ -64,8 +64,8 @@ class Ranker:
     def __init__(
         self,
         n_labels: int,
-        observed_indptr: NDArray[np.int64],
-        observed: NDArray[np.int32],
+        known_indptr: NDArray[np.int64],
+        known: NDArray[np.int32],
         held_out_indptr: NDArray[np.int64],
         held_out: NDArray[np.int32],
         list_lengths: NDArray[np.int64],
@@ -233,7 +233,6 @@ def loss_and_slopes(
     weight: float = 1.0,
     correction: NDArray[np.float64] | None = None,
 ) -> tuple[float, float, NDArray[np.float64]]: ...
-def pairs_drawn_together(candidates: int) -> int: ...
 def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...
 def scan(
     query: NDArray[np.float32],

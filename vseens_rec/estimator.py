@@ -21,7 +21,7 @@ from .engine.updates import StoredPairs
 from .files import models
 from .files.archive import Arrays, MmapMode
 from .files.checkpoints import Checkpoint
-from .files.models import ModelState
+from .files.models import NO_EXTRAS, Extras, ModelState
 from .growing import GrowingRecommender
 from .metrics import held_out_metrics
 
@@ -38,6 +38,8 @@ class LinearRecommender(
     """
 
     dtype: DTypeLike
+    # what files hold of a class beside what they hold of all
+    _extras: ClassVar[Extras] = NO_EXTRAS
 
     _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {
         "num_threads": [Interval(Integral, 0, None, closed="left")],
@@ -396,7 +398,7 @@ class LinearRecommender(
         >>> bool((VSEens.load(file).item_factors == model.item_factors).all())
         True
         """
-        models.write(self._state(fitted_matrix), file)
+        models.write(self._state(fitted_matrix), file, self._extras)
 
     @classmethod
     def load(cls, fileobj_or_path: PathLike | BinaryFile, *, mmap_mode: MmapMode = None) -> "Self":
@@ -432,7 +434,7 @@ class LinearRecommender(
         >>> VSEens.load(path)
         VSEens(factors=8)
         """
-        return cls._of(models.read(cls.__name__, fileobj_or_path, mmap_mode))
+        return cls._of(models.read(cls.__name__, fileobj_or_path, mmap_mode, cls._extras))
 
     def _state(self, fitted_matrix: bool = True) -> ModelState:
         """Return all that a file holds."""
@@ -442,14 +444,14 @@ class LinearRecommender(
             learned["liked_indptr"], learned["liked_indices"] = self._pairs.arrays()
         if self._item_item is not None:
             learned |= self._item_item.arrays()
-        if "context_counts_" in attributes:
-            learned["context_counts"] = attributes["context_counts_"]
+        learned |= {name: attributes[name] for name in self._extras.arrays if name in attributes}
         arrays = {name: np.asarray(array) for name, array in learned.items() if array is not None}
         self._check_files_columns(arrays, "the model")
+        values = {**models.VALUES, **self._extras.values}
         return ModelState(
             type(self).__name__,
             self.get_params(deep=False),
-            {name: attributes[name] for name in models.VALUES if name in attributes},
+            {name: attributes[name] for name in values if name in attributes},
             frames.fitted_columns(self),
             arrays,
         )
@@ -478,8 +480,9 @@ class LinearRecommender(
         item_item = ItemItemWeights.of_arrays(state.arrays)
         if item_item is not None:
             model._item_item = item_item
-        if "context_counts" in state.arrays:
-            model.__dict__["context_counts_"] = state.arrays["context_counts"]
+        model.__dict__.update(
+            {name: state.arrays[name] for name in cls._extras.arrays if name in state.arrays}
+        )
         if "liked_indptr" in state.arrays:
             model._pairs = StoredPairs(state.arrays["liked_indptr"], state.arrays["liked_indices"])
         if state.columns is not None:

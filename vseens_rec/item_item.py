@@ -12,12 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation
 from ._typing import EpochCallback, Floats, IdListLike, IdsLike, MatrixLike, Ranking
+from .choices import DenseItemItem, SparseItemItem
 from .engine.holdouts import Holdout
 from .engine.item_item import MEMORY_LIMIT, ClosedForm, ItemItemWeights, Pairs, local_ridge
 from .engine.item_item_choices import SEED, choose_closed_form, most_pairs
 from .engine.updates import StoredPairs
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint
+from .recommender import check_lists
 from .serving import LOWEST, best_of_scores
 
 __all__ = ["EASE", "EDLAE", "SparseEASE"]
@@ -27,13 +29,10 @@ class _ItemItemModel(LinearRecommender):
     """What item-item models have in common: factors of no columns, and weights beside them."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {
+        **SparseItemItem._parameter_constraints,
+        **DenseItemItem._parameter_constraints,
         "num_threads": [Interval(Integral, 0, None, closed="left")],
-        "regularization": [Interval(Real, 0, None, closed="neither"), None],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "row_power": [Interval(Real, None, None, closed="neither")],
-        "pairs": [Interval(Integral, 0, None, closed="left"), None],
         "memory_limit": [Interval(Real, 0, None, closed="neither")],
-        "neighbors": [Interval(Integral, 1, None, closed="left")],
     }
 
     # of scores
@@ -118,18 +117,10 @@ class _ItemItemModel(LinearRecommender):
 
         Parameters
         ----------
-        itemid : int or array-like of int of shape (n,)
-            Column numbers of labels.
-        N : int, default=10
-            Length of the lists; fewer where fewer labels are compared.
-        recalculate_item : bool, default=False
+        itemid, N, filter_items, items : as in `VSEens`
+            See `VSEens.similar_items`.
+        recalculate_item, item_users : bool, None, default=False, None
             Not to be had: weights follow from all labels together.
-        item_users : None
-            As in `VSEens.similar_items`.
-        filter_items : array-like of int, optional
-            Labels to leave out.
-        items : array-like of int, optional
-            Compare with these labels only.
 
         Returns
         -------
@@ -172,14 +163,8 @@ class _ItemItemModel(LinearRecommender):
 
         Parameters
         ----------
-        userid : int or array-like of int of shape (n,)
-            Row numbers of images.
-        N : int, default=10
-            Length of the lists; fewer where fewer images are compared.
-        filter_users : array-like of int, optional
-            Images to leave out.
-        users : array-like of int, optional
-            Compare with these images only.
+        userid, N, filter_users, users : as in `VSEens`
+            See `VSEens.similar_users`.
 
         Returns
         -------
@@ -214,21 +199,14 @@ class _ItemItemModel(LinearRecommender):
         n: int,
         compare: Callable[[slice], NDArray[np.float32]],
         N: int,
-        left_out: IdListLike | None,
-        kept: IdListLike | None,
-        what: str,
+        filtered: IdListLike | None,
+        among: IdListLike | None,
+        argument: str,
         things: str,
     ) -> Ranking:
         N = _validation.check_n(N)
-        if left_out is not None:
-            left_out = _validation.check_item_list(
-                left_out, n, f"filter_{what}", things, may_be_empty=True
-            )
-            left_out = left_out if len(left_out) else None
-        if kept is not None:
-            kept = np.sort(_validation.check_item_list(kept, n, what, things))
-            if left_out is not None:
-                raise ValueError(f"give either filter_{what} or {what}, not both")
+        left_out, kept = check_lists(filtered, among, n, argument, things)
+        kept = None if kept is None else np.sort(kept)
         width = min(N, n if kept is None else len(kept))
         n_queries = 1 if isinstance(own, int) else len(own)
         ids, scores = best_of_scores(

@@ -144,9 +144,9 @@ def ranking_metrics(
     >>> import numpy as np
     >>> from vseens_rec.metrics import ranking_metrics
     >>> scores = np.array([[0.9, 0.4, 0.8, 0.1], [0.5, 0.5, 0.5, 0.5]])
-    >>> observed = np.array([[1, 0, 0, 0], [0, 0, 0, 0]])
+    >>> known = np.array([[1, 0, 0, 0], [0, 0, 0, 0]])
     >>> held_out = np.array([[0, 1, 0, 0], [0, 0, 1, 0]])
-    >>> ranking_metrics(lambda rows: scores[rows], observed, held_out, ["recall@1", "mrr"])
+    >>> ranking_metrics(lambda rows: scores[rows], known, held_out, ["recall@1", "mrr"])
     {'recall@1': 0.125, 'mrr': 0.5104166666666666}
     """
     X, y = matrices_of(X, y)
@@ -160,16 +160,16 @@ def ranking_metrics(
     for argument, frame in (("X", given), ("y", y)):
         frames.check_columns(model, frame, argument)
     held_out = _validation.check_matrix(y, "ranking_metrics", "y")
-    observed = None
+    known = None
     if given is not None:
-        observed = _validation.check_matrix(given, "ranking_metrics", allow_empty=True)
-    observed, held_out = _without_known(observed, held_out)
+        known = _validation.check_matrix(given, "ranking_metrics", allow_empty=True)
+    known, held_out = _without_known(known, held_out)
     threads = effective_threads(_validation.check_n(num_threads, "num_threads", least=0))
     rows = np.flatnonzero(np.diff(held_out.indptr)).astype(np.int32)
     lists = sorted({metric.length for metric in parsed if metric.measure == COVERAGE})
-    ranker = make_ranker(observed, held_out, lists)
+    ranker = make_ranker(known, held_out, lists)
     with limit_blas(num_threads):
-        _rank(ranker, model, observed, rows, threads)
+        _rank(ranker, model, known, rows, threads)
 
     per_image = [metric for metric in parsed if metric.measure != COVERAGE]
     values = values_of(ranker, rows, per_image)
@@ -219,7 +219,7 @@ def ranking_scorer(*metrics: str) -> "RankingScorer":
     >>> from vseens_rec.datasets import load_emoji
     >>> from vseens_rec.metrics import ranking_scorer
     >>> scores = cross_val_score(
-    ...     VSEens(factors=16, iterations=50, random_state=0), load_emoji().matrix,
+    ...     VSEens(factors=16, iterations=30, item_item=None, random_state=0), load_emoji().matrix,
     ...     scoring=ranking_scorer("recall@10"), cv=KFold(2, shuffle=True, random_state=0))
     >>> bool((scores > 0.2).all())
     True
@@ -258,39 +258,37 @@ def held_out_metrics(
     if _validation.is_matrix(y):
         frames.check_columns(estimator, y, "y")
     name = type(estimator).__name__
-    observed = _validation.check_matrix(X, name, allow_empty=True)
+    known = _validation.check_matrix(X, name, allow_empty=True)
     if not _validation.is_matrix(y):
-        observed, held_out = hide_one_label(observed)
+        known, held_out = hide_one_label(known)
     else:
         held_out = _validation.check_matrix(y, name, "y")
-        if held_out.shape != observed.shape:
+        if held_out.shape != known.shape:
             raise ValueError(
-                f"X has shape {observed.shape} and y {held_out.shape}: y holds the labels that "
+                f"X has shape {known.shape} and y {held_out.shape}: y holds the labels that "
                 "were held out of the images in X, of the same shape"
             )
     factors_of = getattr(estimator, "factors_of", None)
     if factors_of is not None:
         check_is_fitted(estimator)
         n_labels = len(estimator.item_factors)
-        if observed.shape[1] != n_labels:
+        if known.shape[1] != n_labels:
             raise ValueError(
-                f"X has {observed.shape[1]} labels (columns), but {name} was fitted with {n_labels}"
+                f"X has {known.shape[1]} labels (columns), but {name} was fitted with {n_labels}"
             )
     else:
-        return ranking_metrics(estimator, observed, held_out, metrics)
+        return ranking_metrics(estimator, known, held_out, metrics)
     asked = np.flatnonzero(np.diff(held_out.indptr))
-    factors, known = factors_of(observed, asked), observed[asked]
+    factors, rest = factors_of(known, asked), known[asked]
     model: Scoring = Factors(factors, estimator.item_factors)
     if getattr(estimator, "item_weights", None) is not None:
 
         def score(rows: NDArray[np.int32]) -> NDArray[np.float32]:
-            scores: NDArray[np.float32] = estimator._sums(factors[rows], known[rows])
+            scores: NDArray[np.float32] = estimator._sums(factors[rows], rest[rows])
             return scores
 
         model = score
-    return ranking_metrics(
-        model, known, held_out[asked], metrics, num_threads=estimator.num_threads
-    )
+    return ranking_metrics(model, rest, held_out[asked], metrics, num_threads=estimator.num_threads)
 
 
 def unwrapped(model: Any, X: Any) -> tuple[Any, Any]:
@@ -312,30 +310,28 @@ def unwrapped(model: Any, X: Any) -> tuple[Any, Any]:
             return model, X
 
 
-def _without_known(
-    observed: csr_matrix | None, held_out: csr_matrix
-) -> tuple[csr_matrix, csr_matrix]:
-    if observed is None:
+def _without_known(known: csr_matrix | None, held_out: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
+    if known is None:
         return csr_matrix(held_out.shape, dtype=np.float32), held_out
-    if observed.shape != held_out.shape:
+    if known.shape != held_out.shape:
         raise ValueError(
-            f"X has shape {observed.shape} and y {held_out.shape}: both hold the same images and "
+            f"X has shape {known.shape} and y {held_out.shape}: both hold the same images and "
             "labels, y those that were held out of X"
         )
-    both = observed.astype(bool).multiply(held_out.astype(bool))
+    both = known.astype(bool).multiply(held_out.astype(bool))
     if both.nnz:
         held_out = held_out - held_out.multiply(both)
         held_out.eliminate_zeros()
         held_out.sort_indices()
     if not held_out.nnz:
         raise ValueError("nothing is held out: all pairs in y are in X too")
-    return observed, held_out
+    return known, held_out
 
 
 def _rank(
-    ranker: kernel.Ranker, model: Any, observed: csr_matrix, rows: NDArray[np.int32], threads: int
+    ranker: kernel.Ranker, model: Any, known: csr_matrix, rows: NDArray[np.int32], threads: int
 ) -> None:
-    shape = observed.shape
+    shape = known.shape
     with_weights = getattr(model, "item_weights", None) is not None
     factors = None if with_weights else _factors_of(model, shape)
     if factors is not None and factors[0].dtype == factors[1].dtype == np.float32:
@@ -354,7 +350,7 @@ def _rank(
         _check_rows((len(model.user_factors), len(model.item_factors)), shape)
 
         def scores_of(rows: NDArray[np.int32]) -> NDArray[Any]:
-            scores: NDArray[Any] = model.scores_of(observed[rows], rows)
+            scores: NDArray[Any] = model.scores_of(known[rows], rows)
             return scores
 
     elif callable(model):
@@ -362,7 +358,7 @@ def _rank(
     elif hasattr(model, "recommend"):
 
         def scores_of(rows: NDArray[np.int32]) -> NDArray[Any]:
-            return _recommended(model, observed[rows], rows)
+            return _recommended(model, known[rows], rows)
 
     else:
         raise TypeError(

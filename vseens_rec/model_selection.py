@@ -342,8 +342,8 @@ class Holdout:
     >>> from vseens_rec.model_selection import Holdout, leave_one_out_split
     >>> train, held_out = leave_one_out_split(load_emoji().matrix, random_state=0)
     >>> search = GridSearchCV(
-    ...     VSEens(factors=8, random_state=0), {"iterations": [1, 20]}, cv=Holdout()
-    ... )
+    ...     VSEens(factors=8, item_item=None, random_state=0), {"iterations": [1, 20]},
+    ...     cv=Holdout())
     >>> search.fit(train, y=held_out).best_params_
     {'iterations': 20}
     """

@@ -100,18 +100,10 @@ class FactorRecommender(FittedModel):
             n_images = np.iinfo(np.int32).max
         userid = _validation.check_ids(userid, n_images, "userid", "images")
         n_rows = 1 if isinstance(userid, int) else len(userid)
+        filter_items, items = check_lists(filter_items, items, n_labels, "items", "labels")
         if items is not None:
-            items = _validation.check_item_list(items, n_labels, "items")
             # implicit would leave out only one of them for the images that have the label
             _validation.check_unique(items, "items")
-        if filter_items is not None:
-            filter_items = _validation.check_item_list(
-                filter_items, n_labels, "filter_items", may_be_empty=True
-            )
-            if not len(filter_items):
-                filter_items = None
-            elif items is not None:
-                raise ValueError("give either items or filter_items, not both")
         left_out = None
         if user_items is not None:
             user_items = _validation.check_rows(user_items, n_rows, n_labels, model=self)
@@ -348,7 +340,7 @@ class FactorRecommender(FittedModel):
         itemid = _validation.check_ids(itemid, most, "itemid", "labels")
         factors = self.item_factors
         query = self.recalculate_item(itemid, item_users) if recalculate_item else factors[itemid]
-        return self._similar(itemid, query, factors, N, filter_items=filter_items, items=items)
+        return self._similar(itemid, query, factors, N, filter_items, items, "items", "labels")
 
     def similar_users(
         self,
@@ -398,7 +390,7 @@ class FactorRecommender(FittedModel):
         factors = self.user_factors
         userid = _validation.check_ids(userid, len(factors), "userid", "images")
         return self._similar(
-            userid, factors[userid], factors, N, filter_users=filter_users, users=users
+            userid, factors[userid], factors, N, filter_users, users, "users", "images"
         )
 
     def _check_fitted(self) -> None:
@@ -411,21 +403,14 @@ class FactorRecommender(FittedModel):
         query: Floats,
         factors: Floats,
         N: int,
-        **lists: IdListLike | None,
+        filtered: IdListLike | None,
+        among: IdListLike | None,
+        argument: str,
+        things: str,
     ) -> Ranking:
         N = _validation.check_n(N)
         n = len(factors)
-        what = "images" if "users" in lists else "labels"
-        (filter_name, left_out), (kept_name, kept) = lists.items()
-        if left_out is not None:
-            left_out = _validation.check_item_list(
-                left_out, n, filter_name, what, may_be_empty=True
-            )
-            left_out = left_out if len(left_out) else None
-        if kept is not None:
-            kept = _validation.check_item_list(kept, n, kept_name, what)
-            if left_out is not None:
-                raise ValueError(f"give either {filter_name} or {kept_name}, not both")
+        left_out, kept = check_lists(filtered, among, n, argument, things)
         columns = min(N, n if kept is None else len(kept))
         compared_with = factors if kept is None else factors[kept]
         if not isinstance(own, int) and not len(own):
@@ -453,6 +438,22 @@ class FactorRecommender(FittedModel):
             compared &= ~np.isin(owners, left_out)
         _put_first(ids, scores, owners, compared)
         return ids, scores
+
+
+def check_lists(
+    left_out: IdListLike | None, kept: IdListLike | None, n: int, argument: str, things: str
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """Check what is left out of the n things that are ranked, or what alone is ranked."""
+    if left_out is not None:
+        left_out = _validation.check_item_list(
+            left_out, n, f"filter_{argument}", things, may_be_empty=True
+        )
+        left_out = left_out if len(left_out) else None
+    if kept is not None:
+        kept = _validation.check_item_list(kept, n, argument, things)
+        if left_out is not None:
+            raise ValueError(f"give either {argument} or filter_{argument}, not both")
+    return left_out, kept
 
 
 def _put_first(ids: np.ndarray, scores: np.ndarray, own: np.ndarray, compared: np.ndarray) -> None:

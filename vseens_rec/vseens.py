@@ -33,6 +33,7 @@ from .engine.group_size import last_group_size
 from .engine.interactions import Interactions, count_labels
 from .engine.item_item import ItemItemWeights
 from .engine.item_item_part import item_item_of
+from .engine.label_fold_in import LabelFoldIn
 from .engine.padding import padded
 from .engine.samplers import sampler_of
 from .engine.settings import (
@@ -97,7 +98,7 @@ class VSEens(LinearRecommender):
     iterations : int, default=50
         Number of epochs: each trains on as many positives as there are stored pairs.
     sampler : {"adaptive", "uniform", "popularity", "exact"} or Sampler, default="adaptive"
-        Where negatives are drawn from: `Adaptive` (labels that rank high by a factor that counts
+        Where candidates are drawn from: `Adaptive` (labels that rank high by a factor that counts
         for the image), `Uniform` (all labels alike), `ByPopularity` (in proportion to a power of
         the number of images that have the label) or `Exact` (labels that rank high, by scoring
         them all; slow, to check and to compare).
@@ -400,7 +401,7 @@ class VSEens(LinearRecommender):
         checkpoint: Checkpoint | None,
     ) -> None:
         n_labels = matrix.shape[1]
-        check(self._settings(n_labels, TrialResult()))
+        check(settings_of(self, n_labels, TrialResult()))
         course = Course(
             matrix,
             _validation.seed_from(self.random_state),
@@ -418,7 +419,7 @@ class VSEens(LinearRecommender):
             )
             course.found = self._found() if continues else self._try(course, checkpoint)
             initial = self._factors_to_continue(course) if continues else None
-            settings = self._settings(n_labels, course.found)
+            settings = settings_of(self, n_labels, course.found)
             trainer = course.start(settings, initial, self.iterations)
             if continues:
                 # factors set by hand have no epochs
@@ -549,11 +550,6 @@ class VSEens(LinearRecommender):
         """Return all parameters of `VSEens`, those too that a preset fixes."""
         return {name: getattr(self, name) for name in VSEens._get_param_names()}
 
-    def _settings(self, n_labels: int, found: TrialResult | None = None) -> Settings:
-        """Resolve what the parameters leave open, by default as the trial of `fit` found."""
-        found = self._found() if found is None else found
-        return resolve(self._parameters(), Facts(n_labels), found, self._usual)
-
     def _shown_to(self, callback: EpochCallback, trainer: Trainer, course: Course) -> EpochCallback:
         """Make a callback that finds in the model what was learned so far, the factors alone."""
         pairs = StoredPairs.of(course.whole.matrix())
@@ -619,7 +615,7 @@ class VSEens(LinearRecommender):
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
         self._check_columns()
-        settings = self._settings(len(self.item_factors))
+        settings = settings_of(self, len(self.item_factors))
         factors = self.item_factors
         # what is popular follows from the pairs
         pairs = self.__dict__.get("_pairs") if settings.sampler.needs_counts else None
@@ -677,16 +673,21 @@ class VSEens(LinearRecommender):
     ) -> Floats:
         trials = self._history().get("trials")
         with limit_blas(self.num_threads):
-            folded = self._folder().items(
-                item_users,
-                ids,
+            folded = LabelFoldIn(
+                self._folder(),
                 users,
                 known,
                 trials[-1] if trials else 1.0,
                 effective_threads(self.num_threads),
-            )
+            ).run(item_users, ids)
         return folded[:, : users.shape[1]].astype(self.item_factors.dtype)
 
 
 def _is_of_kind(given: Any, kind: type[Choice]) -> bool:
     return given == kind.name if isinstance(given, str) else isinstance(given, kind)
+
+
+def settings_of(model: VSEens, n_labels: int, found: TrialResult | None = None) -> Settings:
+    """Resolve what the parameters of a model leave open, by default as the trial of `fit` found."""
+    found = model._found() if found is None else found
+    return resolve(model._parameters(), Facts(n_labels), found, model._usual)

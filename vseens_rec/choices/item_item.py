@@ -26,16 +26,9 @@ class DenseItemItem(ItemItem):
 
     Parameters
     ----------
-    regularization : float or None, default=None
-        The penalty, in images of a mean number of labels. None: 10, raised in steps while that
-        ranks hidden labels higher.
-    dropout : float, default=0.1
-        The chance that a label is dropped, in [0, 1).
-    row_power : float, default=0.5
-        An image of n labels counts ``n ** -row_power`` times.
-    pairs : int or None, default=None
-        How many pairs of labels are features: the most frequent ones. None: up to 2,000, with the
-        labels up to 3,000, or none if hidden labels rank higher without.
+    regularization, dropout, row_power, pairs : float or None, float, float, int or None, \
+            default=None, 0.1, 0.5, None
+        As in `EDLAE`.
     weight : float or None, default=None
         What its scores are multiplied by before they are added to those of the factors. None:
         chosen by labels that are hidden of up to 2,000 images.
@@ -76,17 +69,11 @@ class SparseItemItem(ItemItem):
 
     Parameters
     ----------
-    neighbors : int, default=60
-        Weights of a label, at most.
-    regularization : float, default=50.0
-        The penalty, in images of a mean number of labels.
-    dropout : float, default=0.0
-        The chance that a label is dropped, in [0, 1).
-    row_power : float, default=0.3
-        An image of n labels counts ``n ** -row_power`` times.
+    neighbors, regularization, dropout, row_power : int, float, float, float, \
+            default=60, 50.0, 0.0, 0.3
+        As in `SparseEASE`.
     weight : float or None, default=None
-        What its scores are multiplied by before they are added to those of the factors. None:
-        chosen by labels that are hidden of up to 2,000 images.
+        As in `DenseItemItem`.
 
     Examples
     --------

@@ -151,7 +151,7 @@ class Softmax(Loss):
     margin : float, default=0.0
         What is added to the scores of negatives.
     proposal_correction : bool, default=False
-        Subtract the logarithm of how often a negative is drawn from its score, so that the loss
+        Subtract the logarithm of how often a candidate is drawn from its score, so that the loss
         estimates the softmax over all labels. Costs a pass over all labels for every image, as
         often as ``sampler="exact"`` costs one.
 

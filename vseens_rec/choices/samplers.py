@@ -13,10 +13,12 @@ SCALE = [Interval(Real, 0, None, closed="neither"), None]
 
 
 class Sampler(Choice):
-    """Where candidate negatives are drawn from."""
+    """Where candidates are drawn from, which the selection may make negatives."""
 
     name: ClassVar[str]
-    # draws by rank, so that it follows the factors of the labels
+    # draws what scores high now, so that it has to be told of the labels' factors
+    follows_factors: ClassVar[bool] = False
+    # by a law of ranks
     draws_ranks: ClassVar[bool] = False
     # looks ranks up in tables that are made anew now and then, in place of the factors themselves
     has_rank_table: ClassVar[bool] = False
@@ -53,6 +55,7 @@ class Adaptive(Sampler):
     """
 
     name = "adaptive"
+    follows_factors = True
     draws_ranks = True
     has_rank_table = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -84,6 +87,7 @@ class Exact(Sampler):
     """
 
     name = "exact"
+    follows_factors = True
     draws_ranks = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"rank_scale": SCALE}
 

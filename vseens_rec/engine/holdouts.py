@@ -29,7 +29,7 @@ def hide_one_label(matrix: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
 
     Returns
     -------
-    observed, hidden : csr_matrix
+    known, hidden : csr_matrix
         Rows of `matrix` with two labels or more.
     """
     matrix = matrix[np.flatnonzero(np.diff(matrix.indptr) >= 2)]

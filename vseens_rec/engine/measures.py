@@ -35,9 +35,9 @@ def parse_metric(name: str) -> Metric:
     if not isinstance(name, str):
         raise TypeError(f"metrics are named by strings such as 'ndcg@10', got {name!r}")
     measure, at, digits = name.partition("@")
-    known = WITH_LENGTH if at else WITHOUT_LENGTH
-    if measure not in known or (at and not (digits.isdecimal() and int(digits) > 0)):
-        names = [f"{known}@N" for known in WITH_LENGTH] + list(WITHOUT_LENGTH)
+    allowed = WITH_LENGTH if at else WITHOUT_LENGTH
+    if measure not in allowed or (at and not (digits.isdecimal() and int(digits) > 0)):
+        names = [f"{other}@N" for other in WITH_LENGTH] + list(WITHOUT_LENGTH)
         meant = name.lower().replace(" ", "")
         raise ValueError(
             f"metric {name!r} is not known; there are {', '.join(names)}, with N a whole number "
@@ -71,9 +71,9 @@ class Factors(NamedTuple):
 
 
 def make_ranker(
-    observed: csr_matrix, held_out: csr_matrix, lists: Sequence[int] = ()
+    known: csr_matrix, held_out: csr_matrix, lists: Sequence[int] = ()
 ) -> kernel.Ranker:
-    """Make what ranks held-out labels among those that are not observed.
+    """Make what ranks held-out labels among those that are not known.
 
     Both matrices are canonical and share no pair; the lengths of `lists` are those whose labels
     are counted for the coverage.
@@ -81,8 +81,8 @@ def make_ranker(
     n_labels = held_out.shape[1]
     return kernel.Ranker(
         n_labels,
-        observed.indptr.astype(np.int64),
-        observed.indices.astype(np.int32, copy=False),
+        known.indptr.astype(np.int64),
+        known.indices.astype(np.int32, copy=False),
         held_out.indptr.astype(np.int64),
         held_out.indices.astype(np.int32, copy=False),
         np.array([min(length, n_labels) for length in lists], dtype=np.int64),
@@ -118,12 +118,12 @@ def values_of(
 
 
 def measure(
-    factors: Factors, observed: csr_matrix, held_out: csr_matrix, metric: Metric, num_threads: int
+    factors: Factors, known: csr_matrix, held_out: csr_matrix, metric: Metric, num_threads: int
 ) -> float:
     """Rank the held-out labels of every row by float32 factors, and return the mean of a metric."""
     rows = np.flatnonzero(np.diff(held_out.indptr)).astype(np.int32)
     lists = [metric.length] if metric.measure == COVERAGE else []
-    ranker = make_ranker(observed, held_out, lists)
+    ranker = make_ranker(known, held_out, lists)
     with limit_blas(num_threads):
         if not rank_by_factors(ranker, factors, rows, num_threads):
             raise ValueError("the factors give scores that are not numbers: they are too large")

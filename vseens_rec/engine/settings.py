@@ -136,6 +136,10 @@ class Settings:
         """Columns of a row of factors."""
         return self.factors + self.use_bias
 
+    def fixed_columns(self, lengths: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return what images of so many labels have behind their factors: 1 for the bias."""
+        return np.ones((len(lengths), self.columns - self.factors), dtype=np.float32)
+
     def rank_weights(self, n_labels: int) -> NDArray[np.float64] | None:
         """L(rank) of WARP for the ranks from 0 to n_labels - 1."""
         if not self.loss.weighs_ranks:

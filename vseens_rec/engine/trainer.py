@@ -161,14 +161,13 @@ class Trainer:
         if settings.cosine:
             for array in factors:
                 array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
-        if settings.use_bias:
-            self.user_factors[:, settings.factors] = 1.0
+        self.user_factors[:, settings.factors :] = settings.fixed_columns(self.interactions.lengths)
 
     @property
     def _reads_factors(self) -> bool:
-        """Whether the sampler ranks by the factors themselves, so that it has no table to make."""
+        """Whether the sampler reads the factors themselves, so that it has no table to make."""
         sampler = self.settings.sampler
-        return sampler.draws_ranks and not sampler.has_rank_table
+        return sampler.follows_factors and not sampler.has_rank_table
 
     def new_sampler(self) -> kernel.Sampler:
         """Make a sampler of the settings for these labels."""
@@ -261,7 +260,7 @@ class Trainer:
         start, done = 0, 0
         while start < len(order):
             limit = self.call_size.pairs
-            if self.settings.sampler.draws_ranks:
+            if self.settings.sampler.follows_factors:
                 limit = min(limit, self._refresh_if_due())
             stop = min(len(order), int(np.searchsorted(work, done + limit)) + 1)
             call_started = time.perf_counter()

@@ -128,8 +128,7 @@ def _write_members(
 
 def read(
     file: PathLike | BinaryFile,
-    kinds: Kinds,
-    check: Callable[[Header], None],
+    kinds_of: Callable[[Header], Kinds],
     mmap_mode: MmapMode = None,
 ) -> tuple[Header, Arrays]:
     """Read the header and the arrays.
@@ -138,11 +137,10 @@ def read(
     ----------
     file : path or open binary file
         A file that was written by `write`, or claims to be.
-    kinds : mapping of str to tuple
-        By name, the number of dimensions of an array and the types it may have; there may be no
-        others.
-    check : callable
-        Called with the header before any array is read, to raise if it is of something else.
+    kinds_of : callable
+        Called with the header before any array is read, to raise if it is of something else, and
+        to return by name the number of dimensions of an array and the types it may have; there
+        may be no others.
     mmap_mode : {"c"} or None
         Map the arrays into memory instead of reading them; what is changed there is not written.
         Needs a path.
@@ -160,9 +158,9 @@ def read(
         if mmap_mode is not None:
             raise ValueError(f"mmap_mode={mmap_mode!r} needs a path, got an open file")
         _check_seekable(file)
-        return _read_members(file, kinds, check, mapped=False)
+        return _read_members(file, kinds_of, mapped=False)
     with open(with_suffix(file), "rb") as opened:
-        return _read_members(opened, kinds, check, mapped=mmap_mode is not None)
+        return _read_members(opened, kinds_of, mapped=mmap_mode is not None)
 
 
 def _check_seekable(file: BinaryFile) -> None:
@@ -181,8 +179,7 @@ def _check_seekable(file: BinaryFile) -> None:
 
 def _read_members(
     file: BinaryFile,
-    kinds: Kinds,
-    check: Callable[[Header], None],
+    kinds_of: Callable[[Header], Kinds],
     *,
     mapped: bool,
 ) -> tuple[Header, Arrays]:
@@ -193,7 +190,7 @@ def _read_members(
         header = json.loads(text.tobytes().decode())
         if not isinstance(header, dict):
             raise ValueError("its header is no object")
-    check(header)
+    kinds = kinds_of(header)
     with _damage(), archive:
         arrays = {
             name: _read_array(archive, name, *kinds[name], length, file if mapped else None)

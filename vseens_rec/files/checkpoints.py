@@ -119,7 +119,7 @@ class Checkpoint:
 def stored_result(checkpoint: Checkpoint) -> TrialResult | None:
     """Return what the trial of an interrupted training chose, None if it cannot be told."""
     try:
-        header, _ = archive.read(checkpoint.path, KINDS, lambda header: None)
+        header, _ = archive.read(checkpoint.path, lambda header: KINDS)
         return result_from(header["trial"])
     except (FileNotFoundError, KeyError, ValueError, TypeError):
         # what is wrong with the file is said when it is resumed
@@ -176,14 +176,15 @@ class Resumable:
             return 0
         path = self.checkpoint.path
 
-        def check(header: archive.Header) -> None:
+        def check(header: archive.Header) -> archive.Kinds:
             if header.get("format") != FORMAT or header.get("version") != VERSION:
                 raise ValueError(
                     f"{path} is no checkpoint that this release reads: give another path, or "
                     "delete it"
                 )
+            return KINDS
 
-        header, arrays = archive.read(path, KINDS, check)
+        header, arrays = archive.read(path, check)
         differing = sorted(set(_differences(header.get("identity"), self.identity)))
         stored = header.get("trainer")
         if not isinstance(stored, dict):

@@ -3,6 +3,7 @@
 The header holds format, version, class, parameters and the fitted values that are no arrays.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from .._typing import BinaryFile, PathLike
 from ..engine.trial import result_from
 from . import archive
-from .archive import Arrays, Header, MmapMode
+from .archive import Arrays, Header, Kinds, MmapMode
 from .names import names_from_json, names_to_json
 from .parameters import parameter_from_json, parameters_to_json
 
@@ -21,7 +22,7 @@ VERSION = 1
 FLOATS = (np.float32, np.float64)
 INTEGERS = (np.int32, np.int64)
 # dimensions and types of each array
-ARRAYS: dict[str, tuple[int, tuple[type, ...]]] = {
+ARRAYS: Kinds = {
     "user_factors": (2, FLOATS),
     "item_factors": (2, FLOATS),
     "liked_indptr": (1, INTEGERS),
@@ -33,7 +34,6 @@ ARRAYS: dict[str, tuple[int, tuple[type, ...]]] = {
     "item_weights_data": (1, (np.float32,)),
     "item_pairs_indptr": (1, INTEGERS),
     "item_pairs": (1, INTEGERS),
-    "context_counts": (1, (np.float64,)),
 }
 VALUES: dict[str, type] = {
     "history_": dict,
@@ -41,8 +41,29 @@ VALUES: dict[str, type] = {
     "n_features_in_": int,
     "best_iteration_": int,
     "trial_": dict,
-    "words_": list,
 }
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What models of one class hold beside what all do, by the names of their attributes.
+
+    Attributes
+    ----------
+    arrays : dict of str to tuple
+        Dimensions and types of each array.
+    values : dict of str to type
+        Attributes that are no arrays.
+    check : callable
+        Takes a `ModelState` and what it belongs to; ValueError if it cannot be one.
+    """
+
+    arrays: Kinds = field(default_factory=dict)
+    values: dict[str, type] = field(default_factory=dict)
+    check: Callable[["ModelState", str], None] = lambda state, owner: None
+
+
+NO_EXTRAS = Extras()
 
 
 @dataclass
@@ -56,11 +77,11 @@ class ModelState:
     parameters : dict
         By name.
     values : dict
-        Fitted attributes that are no arrays, those of `VALUES` that there are.
+        Fitted attributes that are no arrays, those of `VALUES` and of the class that there are.
     columns : list or None
         What the labels are called, where they were columns of a frame.
     arrays : dict of str to ndarray
-        Those of `ARRAYS` that there are.
+        Those of `ARRAYS` and of the class that there are.
     """
 
     class_name: str
@@ -70,14 +91,16 @@ class ModelState:
     arrays: Arrays = field(default_factory=dict)
 
 
-def described(state: ModelState) -> tuple[Header, Arrays]:
+def described(state: ModelState, extras: Extras = NO_EXTRAS) -> tuple[Header, Arrays]:
     """Return the header and the arrays of a file."""
+    kinds = {**ARRAYS, **extras.arrays}
     # what could not be read again must not replace a file that can
     for name, array in state.arrays.items():
-        ndim, types = ARRAYS[name]
+        ndim, types = kinds[name]
         if array.ndim != ndim or array.dtype not in types:
             raise ValueError(f"{name} of the model has shape {array.shape} and type {array.dtype}")
     _check_arrays(state.arrays, "the model")
+    extras.check(state, "the model")
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -89,15 +112,20 @@ def described(state: ModelState) -> tuple[Header, Arrays]:
     return header, dict(state.arrays)
 
 
-def write(state: ModelState, file: PathLike | BinaryFile) -> None:
+def write(state: ModelState, file: PathLike | BinaryFile, extras: Extras = NO_EXTRAS) -> None:
     """Write a model to a path (as a whole or not at all) or to an open binary file."""
-    archive.write(file, *described(state))
+    archive.write(file, *described(state, extras))
 
 
-def read(class_name: str, file: PathLike | BinaryFile, mmap_mode: MmapMode = None) -> ModelState:
+def read(
+    class_name: str,
+    file: PathLike | BinaryFile,
+    mmap_mode: MmapMode = None,
+    extras: Extras = NO_EXTRAS,
+) -> ModelState:
     """Read a model of a class from a path or an open binary file."""
 
-    def check(header: Header) -> None:
+    def check(header: Header) -> Kinds:
         if header.get("format") == NAMED_FORMAT:
             raise ValueError("the file holds a NamedModel: load it with NamedModel.load")
         check_header(header)
@@ -106,8 +134,9 @@ def read(class_name: str, file: PathLike | BinaryFile, mmap_mode: MmapMode = Non
                 f"the file holds a {header.get('class')}: load it with {header.get('class')}.load, "
                 f"not {class_name}.load"
             )
+        return {**ARRAYS, **extras.arrays}
 
-    return restored(*archive.read(file, ARRAYS, check, mmap_mode))
+    return restored(*archive.read(file, check, mmap_mode), extras)
 
 
 def check_header(header: Header) -> None:
@@ -121,20 +150,20 @@ def check_header(header: Header) -> None:
         )
 
 
-def restored(header: Header, arrays: Arrays) -> ModelState:
+def restored(header: Header, arrays: Arrays, extras: Extras = NO_EXTRAS) -> ModelState:
     """Check what was described, and return it."""
     try:
-        return _restored(header, arrays)
+        return _restored(header, arrays, extras)
     except (TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"the header of the file is damaged: {error}") from error
 
 
-def _restored(header: Header, arrays: Arrays) -> ModelState:
+def _restored(header: Header, arrays: Arrays, extras: Extras) -> ModelState:
     parameters, values = header.get("parameters"), header.get("values")
     if not isinstance(parameters, dict) or not isinstance(values, dict):
         raise ValueError("the header of the file is damaged")
     kept = {}
-    for name, kind in VALUES.items():
+    for name, kind in {**VALUES, **extras.values}.items():
         if name in values:
             if not isinstance(values[name], kind):
                 raise ValueError(f"{name} of the file is a {type(values[name]).__name__}")
@@ -145,20 +174,19 @@ def _restored(header: Header, arrays: Arrays) -> ModelState:
         result_from(values.get("trial_", {}))
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"trial_ of the file is damaged: {error}") from error
-    words = kept.get("words_", [])
-    if not all(isinstance(word, str) for word in words) or len(set(words)) < len(words):
-        raise ValueError("words_ of the file holds more than words, each once")
     columns = names_from_json(header.get("columns"))
     if columns is not None and len(columns) != kept.get("n_features_in_"):
         raise ValueError(f"the file names {len(columns)} columns, but the model has others")
     _check_arrays(arrays, "the file")
-    return ModelState(
+    state = ModelState(
         header["class"],
         {name: parameter_from_json(name, value) for name, value in parameters.items()},
         kept,
         columns,
         arrays,
     )
+    extras.check(state, "the file")
+    return state
 
 
 def _check_arrays(arrays: Arrays, owner: str) -> None:
@@ -175,11 +203,6 @@ def _check_arrays(arrays: Arrays, owner: str) -> None:
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ValueError(f"{owner} has factors that are not finite")
     _check_item_item(arrays, len(items), owner)
-    counts = arrays.get("context_counts")
-    if counts is not None and (
-        len(counts) != len(items) or not (np.isfinite(counts) & (counts >= 0)).all()
-    ):
-        raise ValueError(f"{owner} has counts of contexts that do not agree with its factors")
     if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
         raise ValueError(f"{owner} has half of a fitted matrix")
     if "liked_indptr" in arrays and not _is_pattern(

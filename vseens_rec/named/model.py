@@ -14,7 +14,7 @@ from ..datasets import Annotations
 from ..engine.updates import StoredPairs
 from ..estimator import LinearRecommender
 from ..files import archive, models
-from ..files.archive import Header, MmapMode
+from ..files.archive import Header, Kinds, MmapMode
 from .names import Names, Policy, from_json
 from .queries import NamedQueries
 from .requests import NameList, Request, Sessions, extended, policy_of, rows_given
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 # of the files, whose names are JSON in bytes
 VERSION = 1
-KINDS: archive.Kinds = {
-    **models.ARRAYS,
+NAMES: Kinds = {
     "image_ids": (1, (np.uint8,)),
     "labels": (1, (np.uint8,)),
 }
@@ -71,7 +70,8 @@ class NamedModel(NamedQueries):
     >>> from vseens_rec import NamedModel, VSEens
     >>> from vseens_rec.datasets import load_emoji
     >>> emoji = load_emoji()
-    >>> named = NamedModel(VSEens(factors=16, random_state=0), emoji.images, emoji.labels)
+    >>> model = VSEens(factors=16, item_item=None, random_state=0)
+    >>> named = NamedModel(model, emoji.images, emoji.labels)
     >>> labels, scores = named.fit(emoji.matrix, show_progress=False).recommend("\U0001f600", N=3)
     >>> len(labels), labels.dtype == named.labels.dtype
     (3, True)
@@ -445,7 +445,7 @@ class NamedModel(NamedQueries):
                 f"NamedModel.save takes models of vseens_rec, this one is of "
                 f"{type(self.model).__name__}: pickle it, or save the model and the names apart"
             )
-        header, arrays = models.described(self.model._state(fitted_matrix))
+        header, arrays = models.described(self.model._state(fitted_matrix), self.model._extras)
         kinds = {}
         for argument, names in (("image_ids", self._images), ("labels", self._labels)):
             text, kinds[argument] = names.to_json()
@@ -505,7 +505,7 @@ class NamedModel(NamedQueries):
         NamedModel(Popularity(), 2 images, 2 labels)
         """
 
-        def check(header: Header) -> None:
+        def check(header: Header) -> Kinds:
             if header.get("format") == models.FORMAT:
                 raise ValueError(
                     f"the file holds a {header.get('class')} without names: load it with "
@@ -519,15 +519,17 @@ class NamedModel(NamedQueries):
                     f"reads {VERSION}"
                 )
             models.check_header(header["model"])
+            known_class = model_class or _class_named(header["model"].get("class"))
+            return {**NAMES, **models.ARRAYS, **known_class._extras.arrays}
 
-        header, arrays = archive.read(file, KINDS, check, mmap_mode)
+        header, arrays = archive.read(file, check, mmap_mode)
         try:
             names = [
                 from_json(arrays.pop(argument), header["kinds"][argument])
                 for argument in ("image_ids", "labels")
             ]
             known_class = model_class or _class_named(header["model"]["class"])
-            model = known_class._of(models.restored(header["model"], arrays))
+            model = known_class._of(models.restored(header["model"], arrays, known_class._extras))
             return cls(
                 model,
                 *names,

@@ -15,6 +15,7 @@ from ..choices import Random, Sampler, Selection, Start
 from ..datasets.sources import is_file, is_path
 from ..engine.settings import Usual
 from ..files.checkpoints import Checkpoint
+from ..files.models import Extras, ModelState
 from ..vseens import VSEens
 from .counting import LONGEST_WINDOW, Sentences, SkipGramCounts, count_skip_grams
 from .word_vectors import WordVectors
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["SkipGram"]
+
+
+def _check_extras(state: ModelState, owner: str) -> None:
+    words = state.values.get("words_", [])
+    if not all(isinstance(word, str) for word in words) or len(set(words)) < len(words):
+        raise ValueError(f"words_ of {owner} holds more than words, each once")
+    counts, items = (state.arrays.get(name) for name in ("context_counts_", "item_factors"))
+    if counts is not None and (
+        items is None
+        or len(counts) != len(items)
+        or not (np.isfinite(counts) & (counts >= 0)).all()
+    ):
+        raise ValueError(f"{owner} has counts of contexts that do not agree with its factors")
 
 
 class SkipGram(VSEens):
@@ -49,8 +63,8 @@ class SkipGram(VSEens):
             default=5, 5, 1e-3, None
         Which pairs of words of a text count, as in `count_skip_grams`. A matrix has counts already.
     sampler : {"popularity", "adaptive", "uniform", "exact"} or Sampler, default="popularity"
-        Where negatives are drawn from. ``"popularity"`` or `ByPopularity`: in proportion to a power
-        of how often the word occurs in the text, or of the sum of its column.
+        Where candidates are drawn from. ``"popularity"`` or `ByPopularity`: in proportion to a
+        power of how often the word occurs in the text, or of the sum of its column.
     selection : {"first", "group", "hardest"}, Selection or None, default=None
         As in `VSEens`.
     candidates : int, default=5
@@ -111,6 +125,11 @@ class SkipGram(VSEens):
     early_stopping = False
     item_item = None
 
+    _extras = Extras(
+        arrays={"context_counts_": (1, (np.float64,))},
+        values={"words_": list},
+        check=_check_extras,
+    )
     _usual = Usual(choices={"init": Random(scale=0.003)}, values_are_counts=True)
 
     words_: list[str]
@@ -232,10 +251,8 @@ class SkipGram(VSEens):
 
         Parameters
         ----------
-        positive, negative : str or iterable of str
-            Words, whose vectors are brought to length 1 and then added, or subtracted.
-        N : int, default=10
-            Words to find.
+        positive, negative, N : as in `WordVectors`
+            See `WordVectors.most_similar`.
 
         Returns
         -------
