@@ -111,3 +111,14 @@ cdef extern from "simd/scan.h" nogil:
     enum:
         VR_SCAN_TOGETHER
     bint vr_scan_is_any_above(const float* scores, float limit)
+
+
+# rows that are listed, of a matrix that is neither padded nor aligned
+cdef extern from "simd/weights.h" nogil:
+    enum:
+        VR_SUMMED
+    void vr_fetch_floats(const float* floats, Py_ssize_t n)
+    void vr_add_listed(
+        const int32_t* numbers, Py_ssize_t n, int32_t first, const float* rows, Py_ssize_t stride,
+        float* out
+    )

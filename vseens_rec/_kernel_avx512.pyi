@@ -24,7 +24,7 @@ from ._kernel_plain import (
     loss_and_slopes as loss_and_slopes,
     multiply_pairs as multiply_pairs,
     padded_width as padded_width,
-    pair_features as pair_features,
+    row_features as row_features,
     pairs_drawn_together as pairs_drawn_together,
     random_numbers as random_numbers,
     running_sums as running_sums,

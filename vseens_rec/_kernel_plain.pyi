@@ -277,13 +277,13 @@ def gram(
     out: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
-def pair_features(
+def row_features(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     partner_indptr: NDArray[np.int64],
     partners: NDArray[np.int32],
     out_indptr: NDArray[np.int64],
-    out: NDArray[np.int32] | None,
+    out: NDArray[np.int32],
 ) -> None: ...
 def add_dense_weights(
     indptr: NDArray[np.int64],

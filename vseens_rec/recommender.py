@@ -15,7 +15,6 @@ from .serving import (
     NO_COSINE,
     LeftOut,
     best,
-    best_of_scores,
 )
 
 # labels that implicit's `rank_items` gives back
@@ -129,21 +128,14 @@ class FactorRecommender(FittedModel):
             users = self.user_factors[userid]
         known = None
         if self._item_item is not None:
-            known = self._known_rows(userid, user_items)
+            known = left_out if user_items is None else self._known_labels(userid, user_items)
+            known = self._liked(userid) if known is None else known
         if not filter_already_liked_items:
             left_out = None
         if known is not None:
-            ids, scores = best_of_scores(
-                lambda block: self._sums(np.atleast_2d(users)[block], known[block]),
-                n_rows,
-                n_labels,
-                width,
-                LOWEST if items is None else KEEP_ALL,
-                left_out,
-                filter_items,
-                None if items is None else np.sort(items),
-            )
-            return (ids[0], scores[0]) if isinstance(userid, int) else (ids, scores)
+            lowest = LOWEST if items is None else KEEP_ALL
+            among = None if items is None else np.sort(items)
+            return self._best_sums(users, known, width, lowest, left_out, filter_items, among)
         if items is None:
             return best(
                 users, self.item_factors, N, LOWEST, left_out, filter_items, self.num_threads
@@ -211,7 +203,9 @@ class FactorRecommender(FittedModel):
         if not isinstance(user, int) or not isinstance(label, int):
             raise TypeError("explain takes one userid and one itemid")
         N = _validation.check_n(N)
-        shares = self._item_item.contributions(self._known_rows(user, user_items), label)
+        shares = self._item_item.contributions(
+            self._known_labels(user, user_items).matrix(len(self.item_factors)), label
+        )
         # the label itself says nothing
         shares.pop(label, None)
         ranked = sorted(shares.items(), key=lambda share: (-share[1], share[0]))

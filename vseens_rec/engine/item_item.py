@@ -96,24 +96,29 @@ class Pairs(NamedTuple):
 
     def features(self, matrix: csr_matrix) -> csr_matrix:
         """Return the features of rows, with ones for values; `matrix` is canonical."""
-        indptr = matrix.indptr.astype(np.int64, copy=False)
-        indices = matrix.indices.astype(np.int32, copy=False)
-        n_features = self.n_labels + len(self.partners)
-        if not len(self.partners) or not len(indices):
-            ones = np.ones(len(indices), np.float32)
-            return csr_matrix((ones, indices, indptr), (len(indptr) - 1, n_features), copy=False)
-        pair_indptr = np.empty_like(indptr)
-        kernel.pair_features(indptr, indices, self.indptr, self.partners, pair_indptr, None)
-        pairs = np.empty(pair_indptr[-1], np.int32)
-        kernel.pair_features(indptr, indices, self.indptr, self.partners, pair_indptr, pairs)
-        # the pairs of a row stand behind its labels
-        ids = np.empty(len(indices) + len(pairs), np.int32)
-        before = np.repeat(pair_indptr[:-1], np.diff(indptr))
-        ids[np.arange(len(indices)) + before] = indices
-        before = np.repeat(indptr[1:], np.diff(pair_indptr))
-        ids[np.arange(len(pairs)) + before] = pairs + self.n_labels
+        indptr, ids = self.feature_ids(
+            matrix.indptr.astype(np.int64, copy=False), matrix.indices.astype(np.int32, copy=False)
+        )
+        if len(ids) > indptr[-1]:
+            ids = ids[: indptr[-1]].copy()
         ones = np.ones(len(ids), np.float32)
-        return csr_matrix((ones, ids, indptr + pair_indptr), (len(indptr) - 1, n_features))
+        shape = (len(indptr) - 1, self.n_labels + len(self.partners))
+        return csr_matrix((ones, ids, indptr), shape, copy=False)
+
+    def feature_ids(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the features of rows as indptr and indices; without pairs the arrays as they are.
+
+        The first row need not begin at 0; behind the last one there may be more.
+        """
+        if not len(self.partners) or indptr[0] == indptr[-1]:
+            return indptr, indices
+        labels = indices[indptr[0] : indptr[-1]]
+        most = len(labels) + int(np.diff(self.indptr)[labels].sum())
+        found, ids = np.empty_like(indptr), np.empty(most + 1, np.int32)
+        kernel.row_features(indptr, indices, self.indptr, self.partners, found, ids)
+        return found, ids
 
 
 class ItemItemWeights:
@@ -167,26 +172,27 @@ class ItemItemWeights:
         """Number of labels."""
         return int(self.weights.shape[1])
 
-    def add_to(self, scores: NDArray[np.float32], rows: csr_matrix, num_threads: int = 1) -> None:
+    def add_to(
+        self,
+        scores: NDArray[np.float32],
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        num_threads: int = 1,
+    ) -> None:
         """Add the scores of images, given their labels, to what is there, in place.
 
         Parameters
         ----------
         scores : ndarray of float32 of shape (n_rows, n_labels)
             Contiguous.
-        rows : csr_matrix of shape (n_rows, n_labels)
-            Canonical; values do not count.
+        indptr, indices : ndarray
+            The labels of each image, ascending; the first one's need not begin at 0.
         num_threads : int
             Upper limit of the threads. The result does not depend on it.
         """
-        features = self.pairs.features(rows)
-        indptr, indices = features.indptr.astype(np.int64, copy=False), features.indices
-        # values of a row of weights, in the mean
-        width = self.n_labels
-        if self._sparse is not None:
-            width = len(self._sparse[2]) // len(self._sparse[0])
+        indptr, indices = self.pairs.feature_ids(indptr, indices)
         threads = 1
-        if num_threads != 1 and len(indices) * width > ADDITIONS_PER_THREAD:
+        if num_threads != 1 and (indptr[-1] - indptr[0]) * self.width > ADDITIONS_PER_THREAD:
             threads = effective_threads(num_threads)
         if self._sparse is None:
             kernel.add_dense_weights(indptr, indices, self.weights, scores, threads)
@@ -194,10 +200,18 @@ class ItemItemWeights:
             weight_indptr, ids, values = self._sparse
             kernel.add_sparse_weights(indptr, indices, weight_indptr, ids, values, scores, threads)
 
+    @property
+    def width(self) -> int:
+        """Values of a row of weights, in the mean."""
+        if self._sparse is None:
+            return self.n_labels
+        return len(self._sparse[2]) // len(self._sparse[0])
+
     def scores(self, rows: csr_matrix, num_threads: int = 1) -> NDArray[np.float32]:
         """Return the scores of images, given their labels, (n_rows, n_labels)."""
         scores = np.zeros((rows.shape[0], self.n_labels), np.float32)
-        self.add_to(scores, rows, num_threads)
+        indptr, indices = rows.indptr.astype(np.int64, copy=False), rows.indices
+        self.add_to(scores, indptr, indices.astype(np.int32, copy=False), num_threads)
         return scores
 
     def scaled(self, factor: float) -> ItemItemWeights:
