@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from vseens_rec import BPR, DNS, WARP, Popularity, VSEens
 from vseens_rec.choices import ByPopularity, Group, Penalty, Random, Softmax, Violator
 from vseens_rec.engine import fold_in
-from vseens_rec.engine.updates import StoredPairs
+from vseens_rec.engine.stored_pairs import StoredPairs
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.model_selection import leave_one_out_split
 

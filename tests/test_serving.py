@@ -11,7 +11,8 @@ from implicit.cpu.topk import topk
 from scipy.sparse import csr_matrix, vstack
 
 from vseens_rec import VSEens, serving
-from vseens_rec.engine.updates import MOST_CHANGED, StoredPairs, grown, is_unshared
+from vseens_rec.engine.stored_pairs import MOST_CHANGED, StoredPairs
+from vseens_rec.engine.updates import grown, is_unshared
 from vseens_rec.serving import KEEP_ALL, LOWEST, NO_COSINE, LeftOut, best
 
 LOWEST_OF_ALL = np.float32(LOWEST)

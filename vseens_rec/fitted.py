@@ -11,7 +11,7 @@ from . import _validation
 from ._native import limit_blas
 from ._typing import Floats, LearnedFactors, Ranking
 from .engine.item_item import ItemItemWeights
-from .engine.updates import StoredPairs
+from .engine.stored_pairs import StoredPairs
 from .serving import LeftOut, best_of_scores, norms_of, products
 
 # images that are scored at once: the more, the fewer times dense weights come from far memory

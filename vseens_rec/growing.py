@@ -7,7 +7,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, frames
 from ._typing import Floats, IdsLike, MatrixLike
-from .engine.updates import StoredPairs, grown, is_unshared, replaced
+from .engine.stored_pairs import StoredPairs
+from .engine.updates import grown, is_unshared, replaced
 from .recommender import FactorRecommender
 
 

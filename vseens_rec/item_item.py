@@ -15,7 +15,7 @@ from ._typing import EpochCallback, Floats, IdListLike, IdsLike, MatrixLike, Ran
 from .engine.holdouts import Holdout
 from .engine.item_item import MEMORY_LIMIT, ClosedForm, ItemItemWeights, Pairs, local_ridge
 from .engine.item_item_choices import SEED, choose_closed_form, most_pairs
-from .engine.updates import StoredPairs
+from .engine.stored_pairs import StoredPairs
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint
 from .serving import LOWEST, best_of_scores

@@ -30,7 +30,7 @@ from .choices.base import Choice, constraint
 from .engine.course import Course
 from .engine.fold_in import LEAST_STEPS, FoldIn
 from .engine.group_size import last_group_size
-from .engine.interactions import Interactions, count_labels
+from .engine.interactions import Interactions
 from .engine.item_item import ItemItemWeights
 from .engine.item_item_part import item_item_of
 from .engine.padding import padded
@@ -46,8 +46,9 @@ from .engine.settings import (
     leaves_penalty_open,
     resolve,
 )
+from .engine.stored_pairs import StoredPairs
 from .engine.trainer import Trainer
-from .engine.updates import ArrayNotes, StoredPairs, transposed
+from .engine.updates import ArrayNotes, transposed
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint, Resumable, stored_result
 from .files.models import ModelState
@@ -668,7 +669,7 @@ class VSEens(LinearRecommender):
                 "sampler='popularity' needs to know how many images have each label, but this "
                 "model was saved without the fitted matrix: save it with fitted_matrix=True"
             )
-        counts = count_labels(self._pairs.arrays()[1], len(self.item_factors))
+        counts = self._pairs.counts(len(self.item_factors))
         # without any image all labels are as popular
         return counts if counts.any() else np.ones_like(counts)
 

@@ -13,13 +13,13 @@ from .._native import kernel, limit_blas, threads_for
 from .._typing import Floats
 from .call_size import CallSize
 from .hashing import first_of_equal_rows
-from .interactions import Interactions, count_labels
+from .interactions import Interactions
 from .newton_fold_in import NewtonFoldIn, Part, is_expected
 from .padding import padded
 from .samplers import popularity_weights
 from .settings import Settings
 from .steps import choose_first_step, choose_steps
-from .updates import StoredPairs
+from .stored_pairs import StoredPairs
 
 # of gradient descent: passes over the labels of an image, more for those with few labels up to so
 # many steps; the result is the mean after each of the later half
@@ -35,11 +35,12 @@ SCORES_AT_ONCE = 1 << 22
 # these has more weight
 MOST_NEGATIVES = 500
 # images whose factors tell how long they are
-MEASURED_IMAGES = 4096
+MEASURED_IMAGES = 1024
 # rows computed at once: no more memory than that beside the result
 MOST_ROWS = 1 << 16
 # draws whose rank is looked up to know how hard a sampler's negatives are
 RANKED_DRAWS = 300
+RANKED_LABELS = 1024
 # one seed for all: the random numbers of an image depend on its labels alone
 SEED = 1801_01632
 
@@ -155,8 +156,8 @@ class FoldIn:
             Upper limit of the threads that draw.
         """
         out = kernel.aligned_rows(item_users.shape[0], self.item_factors.shape[1])
-        trained = np.flatnonzero(np.diff(known.arrays()[0]))
-        measured = user_factors[trained[:: max(1, len(trained) // MEASURED_IMAGES)]]
+        generator = np.random.default_rng(SEED)
+        measured = user_factors[known.draw_rows(generator, MEASURED_IMAGES)]
         squares = np.einsum("ij,ij->", measured, measured, dtype=np.float64)
         rate = self.steps.size * self.steps.variance / max(squares / max(1, len(measured)), 1e-30)
         weight_of_ranks = 1.0
@@ -165,7 +166,6 @@ class FoldIn:
             weight_of_ranks = self.rank_weights[int((n_labels - 1) / max(1.0, trials))]
         mean_rank = 1.0
         if self.settings.sampler.draws_ranks:
-            generator = np.random.default_rng(SEED)
             mean_rank = _Comparisons(
                 self, user_factors, known, generator, num_threads
             ).mean_rank_of_draws()
@@ -217,7 +217,7 @@ class FoldIn:
         self, n_images: int, known: StoredPairs, trials: float, mean_rank: float
     ) -> tuple[int, float]:
         """How often a pass of training draws the label as a candidate, and the weight of one."""
-        settings, n_labels, labels = self.settings, len(self.item_factors), known.arrays()[1]
+        settings, n_labels = self.settings, len(self.item_factors)
         share = 1 / n_labels
         if settings.sampler.draws_ranks:
             # taken as in proportion to the chance of scoring higher than a label that was drawn,
@@ -225,12 +225,12 @@ class FoldIn:
             # over all labels it sums to the mean rank of those drawn
             share = 1 / mean_rank
         elif settings.sampler.needs_counts:
-            counts = np.append(count_labels(labels, n_labels), n_images)
+            counts = np.append(known.counts(n_labels), n_images)
             weights = popularity_weights(counts, settings.sampler.get_params()["exponent"])
             share = weights[-1] / max(weights[:-1].sum(), 1e-30)
         if not settings.selection.counts_trials:
             trials = settings.candidates
-        expected = len(labels) * max(1.0, trials) * share
+        expected = known.n_pairs * max(1.0, trials) * share
         drawn = max(1, min(MOST_NEGATIVES, round(expected)))
         return drawn, expected / drawn
 
@@ -420,22 +420,20 @@ class _Comparisons:
 
     def mean_rank_of_draws(self) -> float:
         """Estimate the mean number of labels that score as high as one that is drawn."""
-        lengths, factors = np.diff(self.known.arrays()[0]), self.folder.item_factors
-        images = np.flatnonzero((lengths > 0) & (lengths < len(factors))).astype(np.int32)
+        factors = self.folder.item_factors
+        images = self.known.draw_rows(self.generator, RANKED_DRAWS)
+        images = images[self.known.lengths(images) < len(factors)]
         if not len(images):
             return 1.0
-        images = self.generator.choice(images, size=min(len(images), RANKED_DRAWS))
         rows = self.rows(images)
         drawn = self.draw(images, rows, 1)
-        together = max(1, SCORES_AT_ONCE // len(factors))
-        ranks = 0
+        # some of the labels stand for all
+        some = factors[:: max(1, len(factors) // RANKED_LABELS)]
         # the bits of a product depend on the number of threads
         with limit_blas():
-            for start in range(0, len(images), together):
-                block = slice(start, start + together)
-                scores = rows[block] @ factors.T
-                ranks += int((scores >= np.take_along_axis(scores, drawn[block], 1)).sum())
-        return ranks / len(images)
+            scores = rows @ some.T
+        own = self.scores(rows, drawn)
+        return max(1.0, float((scores >= own).mean()) * len(factors))
 
     @property
     def n_chosen(self) -> int:
@@ -470,13 +468,9 @@ class _Comparisons:
 
     def draw_others(self, images: NDArray[np.int32], itemid: int, n: int, sweeps: int) -> _Others:
         """Draw positives of other images than those that have the label, n for each pass."""
-        indptr, labels = self.known.arrays()
-        if not len(labels):
-            n = 0
-        pairs = self.generator.integers(max(1, len(labels)), size=n * sweeps)
-        sweep = np.repeat(np.arange(sweeps), n)
-        others = (np.searchsorted(indptr, pairs, side="right") - 1).astype(np.int32)
-        positives = labels[pairs]
+        drawn, positives = self.known.draw(self.generator, n * sweeps)
+        sweep = np.repeat(np.arange(sweeps), n if len(drawn) else 0)
+        others = drawn.astype(np.int32)
         usable = ~np.isin(others, images) & (positives != itemid)
         return _Others(sweep[usable], others[usable], positives[usable])
 
