@@ -28,9 +28,10 @@ def add_dense_weights(
 
     indptr, indices : IN, the first row need not begin at 0
     weights : IN (n_ids, n)
-    scores : INOUT (n_rows, n)
+    scores : INOUT (n_rows, stride), the first n columns of it
     """
-    cdef int64_t n_rows = scores.shape[0], n = scores.shape[1], n_ids = weights.shape[0], i
+    cdef int64_t n_rows = scores.shape[0], n = weights.shape[1], n_ids = weights.shape[0], i
+    cdef int64_t stride = scores.shape[1]
     cdef int64_t n_tiles = (n + VR_SUMMED - 1) // VR_SUMMED
     cdef int no_memory = 0
     cdef float* tile = NULL
@@ -58,8 +59,8 @@ def add_dense_weights(
                     no_memory += 1
                 else:
                     add_tile(
-                        &indptr[0], ends, &indices[0], &weights[0, 0], n_ids, i * VR_SUMMED,
-                        &scores[0, 0], n_rows, n, <float*> in_lines(<size_t> tile))
+                        &indptr[0], ends, &indices[0], &weights[0, 0], n_ids, n, i * VR_SUMMED,
+                        &scores[0, 0], n_rows, stride, <float*> in_lines(<size_t> tile))
             free(tile)
     free(ends)
     if no_memory:
@@ -104,7 +105,8 @@ cdef void find_ends(
 # some columns for all rows, the weights copied to where they are near
 cdef void add_tile(
     const int64_t* indptr, const int64_t* ends, const int32_t* indices, const float* weights,
-    int64_t n_ids, int64_t column, float* scores, int64_t n_rows, int64_t n, float* tile
+    int64_t n_ids, int64_t n, int64_t column, float* scores, int64_t n_rows, int64_t stride,
+    float* tile
 ) noexcept nogil:
     cdef int64_t width = min(n - column, <int64_t> VR_SUMMED), together = TILE // VR_SUMMED
     cdef int64_t n_parts = (n_ids + together - 1) // together
@@ -126,7 +128,7 @@ cdef void add_tile(
             size = ends[row * n_parts + part] - start
             if size == 0:
                 continue
-            out = scores + row * n + column
+            out = scores + row * stride + column
             if width == VR_SUMMED:
                 vr_add_listed(indices + start, size, <int32_t> first, tile, VR_SUMMED, out)
             else:

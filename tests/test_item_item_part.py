@@ -186,11 +186,14 @@ def test_weights_grow_by_hand():
     pairs = Pairs.of(np.array([0]), np.array([1]), 2)
     dense = np.array([[0, 1], [2, 0], [0, 0]], np.float32)
     for weights in (dense, csr_matrix(dense)):
-        grown = ItemItemWeights(weights, pairs).grown(3)
+        fitted = ItemItemWeights(weights, pairs)
+        assert fitted.grown(3).weights is weights
+        assert fitted.grown(3).grown(2).n_labels == 3
+        grown = fitted.grown(3).of_all_labels()
         found = grown.weights.toarray() if hasattr(weights, "toarray") else grown.weights
         assert found.tolist() == [[0, 1, 0], [2, 0, 0], [0, 0, 0], [0, 0, 0]]
         assert grown.pairs.parts.tolist() == [[0, 0], [1, 1], [2, 2], [0, 1]]
-        assert grown.grown(2) is grown
+        assert grown.of_all_labels() is grown
 
 
 def test_a_warm_start_keeps_the_weight_and_solves_anew(annotations):

@@ -72,7 +72,7 @@ class FittedModel(MatrixFactorizationBase):
 
         Of shape (n_labels + pairs, n_labels), dense or sparse.
         """
-        return None if self._item_item is None else self._item_item.weights
+        return None if self._item_item is None else self._item_item.of_all_labels().weights
 
     @property
     def item_pairs(self) -> NDArray[np.int32] | None:

@@ -126,14 +126,22 @@ class ItemItemWeights:
 
     Parameters
     ----------
-    weights : ndarray of float32 or csr_matrix, of shape (n_features, n_labels)
+    weights : ndarray of float32 or csr_matrix, of shape (n_features, n_weighted)
         Of the labels, then of the pairs; 0 where a feature has the label in it.
     pairs : Pairs
         Those that are features.
+    n_labels : int, optional
+        There may be more labels behind those, which have no weights.
     """
 
-    def __init__(self, weights: NDArray[np.float32] | csr_matrix, pairs: Pairs):
+    def __init__(
+        self,
+        weights: NDArray[np.float32] | csr_matrix,
+        pairs: Pairs,
+        n_labels: int | None = None,
+    ):
         self.weights, self.pairs = weights, pairs
+        self.n_labels = int(weights.shape[1]) if n_labels is None else n_labels
         # indptr, ids and values
         self._sparse: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]] | None = None
         if not isinstance(weights, np.ndarray):
@@ -145,6 +153,8 @@ class ItemItemWeights:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file holds."""
+        if self.n_labels > self.weights.shape[1]:
+            return self.of_all_labels().arrays()
         arrays: dict[str, NDArray[Any]] = {
             "item_pairs_indptr": self.pairs.indptr,
             "item_pairs": self.pairs.partners,
@@ -167,11 +177,6 @@ class ItemItemWeights:
         shape = (pairs.n_labels + len(pairs.partners), pairs.n_labels)
         return cls(csr_matrix(tuple(arrays[name] for name in names), shape), pairs)
 
-    @property
-    def n_labels(self) -> int:
-        """Number of labels."""
-        return int(self.weights.shape[1])
-
     def add_to(
         self,
         scores: NDArray[np.float32],
@@ -190,6 +195,7 @@ class ItemItemWeights:
         num_threads : int
             Upper limit of the threads. The result does not depend on it.
         """
+        indptr, indices = self._weighted(indptr, indices)
         indptr, indices = self.pairs.feature_ids(indptr, indices)
         threads = 1
         if num_threads != 1 and (indptr[-1] - indptr[0]) * self.width > ADDITIONS_PER_THREAD:
@@ -200,11 +206,21 @@ class ItemItemWeights:
             weight_indptr, ids, values = self._sparse
             kernel.add_sparse_weights(indptr, indices, weight_indptr, ids, values, scores, threads)
 
+    def _weighted(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Leave out labels that came later than the weights."""
+        if self.n_labels == self.weights.shape[1]:
+            return indptr, indices
+        own = indices[indptr[0] : indptr[-1]]
+        kept = own < self.weights.shape[1]
+        return np.concatenate([[0], np.cumsum(kept)])[indptr - indptr[0]], own[kept]
+
     @property
     def width(self) -> int:
         """Values of a row of weights, in the mean."""
         if self._sparse is None:
-            return self.n_labels
+            return int(self.weights.shape[1])
         return len(self._sparse[2]) // len(self._sparse[0])
 
     def scores(self, rows: csr_matrix, num_threads: int = 1) -> NDArray[np.float32]:
@@ -216,12 +232,17 @@ class ItemItemWeights:
 
     def scaled(self, factor: float) -> ItemItemWeights:
         """Return the weights times a number."""
-        return ItemItemWeights(self.weights * np.float32(factor), self.pairs)
+        return ItemItemWeights(self.weights * np.float32(factor), self.pairs, self.n_labels)
 
     def grown(self, n_labels: int) -> ItemItemWeights:
-        """Return the weights with labels added that have none."""
-        n, added = self.n_labels, n_labels - self.n_labels
-        if added <= 0:
+        """Return the weights with labels added that have none; no weight is copied."""
+        return ItemItemWeights(self.weights, self.pairs, max(n_labels, self.n_labels))
+
+    def of_all_labels(self) -> ItemItemWeights:
+        """Return the weights with zeros for those of labels that have none."""
+        n = int(self.weights.shape[1])
+        added = self.n_labels - n
+        if not added:
             return self
         last = np.repeat(self.pairs.indptr[-1], added)
         pairs = Pairs(np.concatenate([self.pairs.indptr, last]), self.pairs.partners)
@@ -232,7 +253,7 @@ class ItemItemWeights:
         indptr, indices, data = self._sparse
         indptr = np.insert(indptr, np.repeat(n, added), indptr[n])
         return ItemItemWeights(
-            csr_matrix((data, indices, indptr), (len(indptr) - 1, n_labels)), pairs
+            csr_matrix((data, indices, indptr), (len(indptr) - 1, self.n_labels)), pairs
         )
 
     def contributions(self, row: csr_matrix, label: int) -> dict[int, float]:
@@ -245,10 +266,16 @@ class ItemItemWeights:
         label : int
             Whose score it is.
         """
-        ids = self.pairs.features(row).indices
+        shares: dict[int, float] = dict.fromkeys(row.indices.tolist(), 0.0)
+        if label >= self.weights.shape[1]:
+            return shares
+        indptr, own = self._weighted(
+            row.indptr.astype(np.int64, copy=False), row.indices.astype(np.int32, copy=False)
+        )
+        indptr, ids = self.pairs.feature_ids(indptr, own)
+        ids = ids[: indptr[-1]]
         values = self._column(self.weights[ids], label)
         parts = self.pairs.parts[ids]
-        shares: dict[int, float] = dict.fromkeys(row.indices.tolist(), 0.0)
         for (first, second), value in zip(parts.tolist(), values.tolist(), strict=True):
             shares[first] += value / 2
             shares[second] += value / 2
@@ -260,7 +287,7 @@ class ItemItemWeights:
         Of a closed form without pairs that is the correlation of two labels, the others given.
         """
         given = self._column(self.weights[[label]].T, 0)
-        taken = self._column(self.weights[: self.n_labels], label)
+        taken = self._column(self.weights[: self.weights.shape[1]], label)
         products = given * taken
         found: NDArray[np.float32] = np.sqrt(np.maximum(products, 0)) * np.sign(given)
         found[label] = 1
