@@ -237,11 +237,9 @@ def test_early_stopping_and_the_part(annotations):
     assert not set(ids) & set(annotations[[0]].indices)
 
 
-def test_explain_shares_the_part_out(models, annotations):
+def test_explain_shares_both_parts_out(models, annotations):
     model = models["dense"]
     label = int(model.recommend(7, N=1)[0][0])
     total, shares, _ = model.explain(7, None, label, N=120)
-    by_factors = float(model.user_factors[7] @ model.item_factors[label])
-    whole = float(sums(model, annotations)[7, label])
-    assert total == pytest.approx(whole - by_factors, abs=1e-4)
+    assert total == pytest.approx(float(sums(model, annotations)[7, label]), abs=1e-4)
     assert {known for known, _ in shares} <= set(annotations[[7]].indices)

@@ -180,6 +180,10 @@ def fold_rows(
     verify: bool,
     seed: int,
     n_threads: int,
+    taken: NDArray[np.float32] | None = None,
+    vectors: NDArray[np.float32] | None = None,
+    negatives: NDArray[np.int32] | None = None,
+    weights: NDArray[np.float32] | None = None,
 ) -> int: ...
 def fold_label(
     factors: NDArray[np.float32],

@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import closing
+from functools import cache
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -548,7 +549,7 @@ class VSEens(LinearRecommender):
 
     def _parameters(self) -> dict[str, Any]:
         """Return all parameters of `VSEens`, those too that a preset fixes."""
-        return {name: getattr(self, name) for name in VSEens._get_param_names()}
+        return {name: getattr(self, name) for name in _parameter_names()}
 
     def _settings(self, n_labels: int, found: TrialResult | None = None) -> Settings:
         """Resolve what the parameters leave open, by default as the trial of `fit` found."""
@@ -617,6 +618,15 @@ class VSEens(LinearRecommender):
         folded = self._folder().users(Interactions.of(matrix), threads)
         return folded.astype(self.item_factors.dtype, copy=False)
 
+    def _shares_of_factors(
+        self, labels: NDArray[np.int32], label: int
+    ) -> tuple[NDArray[np.float64], float] | None:
+        shares = self._folder().shares(labels)
+        if shares is None:
+            return None
+        own = self.item_factors[label].astype(np.float64)
+        return shares @ own[: self.factors], float(own[self.factors :].sum())
+
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
         self._check_columns()
@@ -669,7 +679,7 @@ class VSEens(LinearRecommender):
                 "sampler='popularity' needs to know how many images have each label, but this "
                 "model was saved without the fitted matrix: save it with fitted_matrix=True"
             )
-        counts = self._pairs.counts(len(self.item_factors))
+        counts: NDArray[np.int64] = self._pairs.counts(len(self.item_factors))
         # without any image all labels are as popular
         return counts if counts.any() else np.ones_like(counts)
 
@@ -687,6 +697,11 @@ class VSEens(LinearRecommender):
                 effective_threads(self.num_threads),
             )
         return folded[:, : users.shape[1]].astype(self.item_factors.dtype)
+
+
+@cache
+def _parameter_names() -> tuple[str, ...]:
+    return tuple(VSEens._get_param_names())
 
 
 def _is_of_kind(given: Any, kind: type[Choice]) -> bool:

@@ -28,7 +28,7 @@ LEAST_STEPS = 96
 # an image of more labels takes smaller steps with each
 PAIRS_OF_FULL_STEPS = 32
 # passes over the images of a label, and the mean in the same way
-LABEL_SWEEPS = 40
+LABEL_SWEEPS = 10
 # scores that are drawn and kept at once for a label, if one pass takes no more
 SCORES_AT_ONCE = 1 << 22
 # comparisons in a pass in which a label is the negative: where it would be more often, each of
@@ -305,6 +305,19 @@ class FoldIn:
             start = stop
         return out
 
+    def shares(self, labels: NDArray[np.int32]) -> NDArray[np.float64] | None:
+        """Share out an image's factors among its labels, (n, factors), or return None.
+
+        The sum over the labels is what `users` computes, without the bias and but for rounding;
+        steps on single pairs, with other losses than the logistic one, are no such sum.
+        """
+        settings, n_labels = self.settings, len(self.item_factors)
+        if self.newton is None:
+            return None
+        if not len(labels) or (settings.verify_negative_samples and len(labels) >= n_labels):
+            return np.zeros((len(labels), settings.factors))
+        return self.newton.shares(labels, SEED, settings.use_bias)
+
     def _fold(
         self,
         part: Part,
@@ -425,8 +438,9 @@ class _Comparisons:
         images = images[self.known.lengths(images) < len(factors)]
         if not len(images):
             return 1.0
-        rows = self.rows(images)
-        drawn = self.draw(images, rows, 1)
+        some_images = images.astype(np.int32)
+        rows = self.rows(some_images)
+        drawn = self.draw(some_images, rows, 1)
         # some of the labels stand for all
         some = factors[:: max(1, len(factors) // RANKED_LABELS)]
         # the bits of a product depend on the number of threads

@@ -256,22 +256,20 @@ class ItemItemWeights:
             csr_matrix((data, indices, indptr), (len(indptr) - 1, self.n_labels)), pairs
         )
 
-    def contributions(self, row: csr_matrix, label: int) -> dict[int, float]:
+    def contributions(self, labels: NDArray[np.int32], label: int) -> dict[int, float]:
         """Share the score of a label among the labels of an image; half of a pair's each.
 
         Parameters
         ----------
-        row : csr_matrix of shape (1, n_labels)
-            Canonical.
+        labels : ndarray of int32
+            Those of the image, ascending.
         label : int
             Whose score it is.
         """
-        shares: dict[int, float] = dict.fromkeys(row.indices.tolist(), 0.0)
+        shares: dict[int, float] = dict.fromkeys(labels.tolist(), 0.0)
         if label >= self.weights.shape[1]:
             return shares
-        indptr, own = self._weighted(
-            row.indptr.astype(np.int64, copy=False), row.indices.astype(np.int32, copy=False)
-        )
+        indptr, own = self._weighted(np.array([0, len(labels)]), labels)
         indptr, ids = self.pairs.feature_ids(indptr, own)
         ids = ids[: indptr[-1]]
         values = self._column(self.weights[ids], label)

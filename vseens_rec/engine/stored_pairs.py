@@ -48,8 +48,10 @@ class _Base:
         if self.searches <= MOST_SEARCHES:
             places = [np.flatnonzero(self.indices == label) for label in labels.tolist()]
             where = np.concatenate([*places, np.zeros(0, np.int64)])
-            return np.searchsorted(self.indptr, where, side="right") - 1
-        return self._columns[labels].indices.astype(np.int64)
+            images: NDArray[np.int64] = np.searchsorted(self.indptr, where, side="right") - 1
+        else:
+            images = self._columns[labels].indices.astype(np.int64)
+        return images
 
 
 class _Log:
@@ -165,13 +167,12 @@ class StoredPairs:
 
     def rows(self, numbers: NDArray[np.integer[Any]]) -> tuple[np.ndarray, NDArray[np.int32]]:
         """Return the labels of several images, as indptr and indices."""
-        base, log, _ = self._rows
         starts, lengths, changed = self._find(numbers)
+        base, log, _ = self._rows
         ends = np.concatenate([[0], np.cumsum(lengths)])
         places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)
         if log is None or not changed.any():
             return ends, base.indices[places]
-        base, log, _ = self._rows
         found = np.empty(len(places), np.int32)
         of_log = np.repeat(changed, lengths)
         found[of_log] = log.labels[places[of_log]]
