@@ -36,6 +36,13 @@ typedef float vr_loose __attribute__((vector_size(4 * VR_SCAN_WIDTH), may_alias,
 
 /* rows whose lanes are summed together */
 #define VR_SCAN_BLOCK 64
+/* floats that are fetched before their turn: what the processor fetches by itself ends with a page */
+#define VR_SCAN_AHEAD 1024
+
+VR_INLINE void vr_scan_fetch(const float *rows, ptrdiff_t n) {
+    ptrdiff_t f;
+    for (f = 0; f < n; f += 16) VR_FETCH_TO_READ(rows + VR_SCAN_AHEAD + f);
+}
 
 /* the first half of the tree for a block of rows: four sums of each are left */
 #if VR_SCAN_WIDTH == 8
@@ -62,6 +69,7 @@ VR_INLINE void vr_scan_block(
         const float *a = rows + i * k, *b = rows + j * k;
         vr_float8 a_low = {0}, a_high = {0}, b_low = {0}, b_high = {0};
         vr_float8 aa_low = {0}, aa_high = {0}, bb_low = {0}, bb_high = {0};
+        vr_scan_fetch(a, 2 * k);
         for (f = 0; f < whole; f += VR_LANES) {
             vr_float8 q_low = VR_LOOSE(query + f), q_high = VR_LOOSE(query + f + 8);
             vr_float8 x = VR_LOOSE(a + f), y = VR_LOOSE(a + f + 8);
@@ -114,6 +122,7 @@ VR_INLINE void vr_scan_block(
         const float *a = rows + i * k;
         vr_float4 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
         vr_float4 l0 = {0}, l1 = {0}, l2 = {0}, l3 = {0};
+        vr_scan_fetch(a, k);
         for (f = 0; f < whole; f += VR_LANES) {
             vr_float4 x = VR_LOOSE(a + f), y = VR_LOOSE(a + f + 4);
             vr_float4 z = VR_LOOSE(a + f + 8), w = VR_LOOSE(a + f + 12);

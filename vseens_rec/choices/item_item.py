@@ -39,6 +39,9 @@ class DenseItemItem(ItemItem):
     weight : float or None, default=None
         What its scores are multiplied by before they are added to those of the factors. None:
         chosen by labels that are hidden of up to 2,000 images.
+    memory_limit : float, default=4e9
+        Bytes that the inverse may take. A fit that needs more is refused: 8 bytes times the square
+        of labels and pairs. The model keeps 4 bytes for each of them and each label.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class DenseItemItem(ItemItem):
         "row_power": [ANY],
         "pairs": [COUNT, None],
         "weight": [ABOVE_ZERO, None],
+        "memory_limit": [ABOVE_ZERO],
     }
 
     def __init__(
@@ -63,12 +67,14 @@ class DenseItemItem(ItemItem):
         row_power: float = 0.5,
         pairs: int | None = None,
         weight: float | None = None,
+        memory_limit: float = 4e9,
     ):
         self.regularization = regularization
         self.dropout = dropout
         self.row_power = row_power
         self.pairs = pairs
         self.weight = weight
+        self.memory_limit = memory_limit
 
 
 class SparseItemItem(ItemItem):
@@ -77,7 +83,7 @@ class SparseItemItem(ItemItem):
     Parameters
     ----------
     neighbors : int, default=60
-        Weights of a label, at most.
+        Weights of a label, at most. The model keeps 8 bytes for each.
     regularization : float, default=50.0
         The penalty, in images of a mean number of labels.
     dropout : float, default=0.0

@@ -383,6 +383,19 @@ class ClosedForm:
         n_features = n_labels + n_pairs
         return 8 * n_features**2 + 4 * n_features * n_labels
 
+    @classmethod
+    def check_memory(
+        cls, n_labels: int, n_pairs: int, limit: float, name: str, remedy: str
+    ) -> None:
+        """Refuse what would take more memory than a limit; `name` is what the caller chose."""
+        needed = cls.bytes_for(n_labels, n_pairs)
+        if needed > limit:
+            raise ValueError(
+                f"{name} of {n_labels} labels{f' and {n_pairs} pairs' if n_pairs else ''} needs "
+                f"{needed / 1e9:.1f} GB, more than memory_limit={limit:g} bytes: use {remedy}, "
+                "whose memory is in proportion to the pairs, or raise memory_limit"
+            )
+
     def weights(self) -> ItemItemWeights:
         """Return the weights of all features for all labels."""
         n_labels = self.pairs.n_labels
