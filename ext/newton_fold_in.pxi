@@ -330,9 +330,10 @@ def fold_rows(
         than
     pairs_of_few : positives
     steps, size : at least 2, and how much of Newton's step each is
-    taken, vectors, negatives, weights : OUT (steps + 1,), (steps, stride), (steps, MOST_DRAWN) twice,
-        or None; the way of a single row: how much of the first move and of that of each step is
-        taken; the row before each step, its negatives and how likely each is chosen, 0 behind them
+    taken, vectors, negatives, weights : OUT (steps + 1,), (steps, stride), (steps, MOST_DRAWN)
+        twice, or None; the way of a single row: how much of the first move and of that of each step
+        is taken; the row before each step, its negatives and how likely each is chosen, 0 behind
+        them
     """
     cdef NewtonFoldIn task
     cdef int64_t n_rows = rows.shape[0], place, longest = 0

@@ -29,7 +29,7 @@ from ._kernel_plain import (
     random_numbers as random_numbers,
     running_sums as running_sums,
     same_rows as same_rows,
-    scan as scan,
+    scan_pieces as scan_pieces,
     score_pairs as score_pairs,
     start_rows as start_rows,
 )

@@ -239,13 +239,17 @@ def loss_and_slopes(
 ) -> tuple[float, float, NDArray[np.float64]]: ...
 def pairs_drawn_together(candidates: int) -> int: ...
 def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...
-def scan(
+def scan_pieces(
     query: NDArray[np.float32],
     factors: NDArray[np.float32],
     cosine: bool,
     has_bias: bool,
+    together: int,
+    next_piece: NDArray[np.int64],
+    finished: NDArray[np.uint8],
+    completes: bool,
     products: NDArray[np.float32],
-) -> bool: ...
+) -> int: ...
 def best_of_one(
     query: NDArray[np.float32],
     factors: NDArray[np.float32],

@@ -166,6 +166,10 @@ class GrowingRecommender(FactorRecommender):
     def partial_fit_items(self, itemids: IdsLike, item_users: MatrixLike) -> None:
         """Set the factors of labels, new ones or such whose images changed, by fold-in.
 
+        A call costs some thousands of comparisons a label, tables of all labels' factors, and what
+        the images of the labels are; not the pairs of the others. When the images of 16 labels that
+        the model had before have changed, the images of every label are listed once.
+
         Parameters
         ----------
         itemids : int or array-like of int of shape (n,)

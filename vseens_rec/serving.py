@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -29,14 +28,14 @@ LOWEST = -float(np.finfo(np.float32).max)
 NO_COSINE = -2.0
 KEEP_ALL = float("nan")
 # queries that are multiplied at once, if there are no more scores than that
-MOST_TOGETHER = 64
+MOST_TOGETHER = 256
 SCORES_TOGETHER = 1 << 23
 # implicit's top-k works in batches of this size, and in parallel only if there are several
 TOPK_BATCH = 100
 # factors that one row is multiplied with by one thread, and how many are taken at a time by each of
 # several
 FACTORS_PER_SCAN = 1 << 21
-FACTORS_TOGETHER = 1 << 19
+FACTORS_TOGETHER = 1 << 18
 # factors that one thread multiplies in the time that a second takes to start
 FACTORS_PER_THREAD = 256 * MIN_PAIRS_PER_THREAD
 
@@ -286,31 +285,27 @@ def _scan(
 ) -> NDArray[np.float32] | None:
     """Multiply one row with many on some threads; None where one is enough.
 
-    The caller works as well, and waits for no thread that has not begun: where processors are
-    busy, that takes longer than the work.
+    The caller works as well, and waits for nobody: where processors are busy, another thread may
+    stand still for longer than the work takes. What others have begun and not finished when there
+    is nothing else to do, the caller does too.
     """
     if threads < 2:
         return None
     found = np.empty(len(factors), np.float32)
     together = max(1, FACTORS_TOGETHER // factors.shape[1])
-    starts = deque(range(0, len(factors), together))
+    next_piece, finished = np.zeros(1, np.int64), np.zeros(-(-len(factors) // together), np.uint8)
 
-    def work() -> None:
-        while True:
-            try:
-                start = starts.popleft()
-            except IndexError:
-                return
-            part = slice(start, start + together)
-            kernel.scan(query, factors[part], cosine, has_bias, found[part])
+    def work(completes: bool = False) -> int:
+        return kernel.scan_pieces(
+            query, factors, cosine, has_bias, together, next_piece, finished, completes, found
+        )
 
-    pool = helpers()
-    others = [pool.submit(work) for _ in range(threads - 1)]
-    work()
+    others = [helpers().submit(work) for _ in range(threads - 1)]
+    late = work(completes=True)
     for other in others:
-        if not other.cancel():
-            other.result()
-    return found
+        other.cancel()
+    # who is late writes the same once more, but not to what the caller goes on with
+    return found.copy() if late else found
 
 
 def _best_by_implicit(

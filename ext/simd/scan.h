@@ -9,6 +9,10 @@
 
 #include "vectors.h"
 
+#if !VR_VECTORS
+#include <intrin.h>
+#endif
+
 /* Lengths from squares, 1e-10 in place of 0, infinite where the last factor, a bias, is all. */
 VR_INLINE void vr_scan_lengths(
     const float *rows, ptrdiff_t n, ptrdiff_t k, float *norms, int has_bias
@@ -254,6 +258,31 @@ VR_INLINE int vr_scan_is_any_above(const float *scores, float limit) {
     int32_t above = 0, i;
     for (i = 0; i < VR_SCAN_TOGETHER; i++) above |= !(scores[i] <= limit);
     return above;
+}
+
+/* the number of the next of some pieces of work, each of which one thread takes */
+VR_INLINE int64_t vr_take_piece(int64_t *next) {
+#if VR_VECTORS
+    return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
+#else
+    return _InterlockedExchangeAdd64((volatile int64_t *)next, 1);
+#endif
+}
+
+VR_INLINE void vr_finish_piece(uint8_t *finished) {
+#if VR_VECTORS
+    __atomic_store_n(finished, 1, __ATOMIC_RELEASE);
+#else
+    _InterlockedExchange8((volatile char *)finished, 1);
+#endif
+}
+
+VR_INLINE int vr_is_finished(uint8_t *finished) {
+#if VR_VECTORS
+    return __atomic_load_n(finished, __ATOMIC_ACQUIRE);
+#else
+    return _InterlockedOr8((volatile char *)finished, 0);
+#endif
 }
 
 #endif
