@@ -1,22 +1,27 @@
 """Microseconds of calls to a fitted model, against implicit's ALS with the same factors.
 
     python benchmarks/serving.py [--threads 1 2] [--repeats 15] [--many-images 500000]
-        [--growing 3e5 1.5e6]
+        [--growing 3e5 1.5e6 1e7] [--data FOLDER] [--sets ml1m gowalla ...]
 
-Single calls, batches, and models that grow by one image or one label. The factors are those of one
-epoch; each model has a copy of its own. They take turns and the medians are compared, since a
-shared machine drifts. implicit is given the rows that it needs, cut out of the matrix within the
-time, as a caller would do; this package remembers the matrix.
+Single calls, batches, and models that grow by one image or one label. With a folder (common.py):
+lists for all images of its sets by factors and item-item weights, beside those by factors alone.
+The factors are those of one epoch; each model has a copy of its own. They take turns and the
+medians are compared, since a shared machine drifts. implicit is given the rows that it needs, cut
+out of the matrix within the time, as a caller would do; this package remembers the matrix.
 """
 
 import argparse
+import copy
 import statistics
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from common import add_sizes
+from common import FILES, add_sizes, load_split, load_whole
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
@@ -109,6 +114,7 @@ def calls(ours, theirs, X):
 def growing_calls(ours, theirs, X):
     """Name, calls of one turn and both calls that add one image or one label."""
     row, images = X[[7]], np.random.default_rng(0).integers(X.shape[0], size=(1 << 12, 9))
+    labels = np.random.default_rng(1).permutation(X.shape[1])
 
     def column(model, i):
         n = len(model.user_factors)
@@ -130,6 +136,34 @@ def growing_calls(ours, theirs, X):
         lambda i: ours.partial_fit_items([len(ours.item_factors)], column(ours, i)),
         lambda i: theirs.partial_fit_items([len(theirs.item_factors)], column(theirs, i)),
     )  # fmt: skip
+    yield (
+        "partial_fit_items, one changed", 2,
+        lambda i: ours.partial_fit_items([labels[i]], column(ours, i)),
+        lambda i: theirs.partial_fit_items([labels[i]], column(theirs, i)),
+    )  # fmt: skip
+
+    def first(method, arguments):
+        """Take the first list after a call, which is not timed."""
+
+        def prepare(model, i):
+            getattr(model, method)(*arguments(model, i))
+
+        return (
+            Timed(partial(prepare, ours), lambda i: ours.recommend(images[i, 1])),
+            Timed(
+                partial(prepare, theirs),
+                lambda i: theirs.recommend(images[i, 1], X[images[i, 1]]),
+            ),
+        )
+
+    new_user = first("partial_fit_users", lambda model, _: ([len(model.user_factors)], row))
+    yield "recommend after one new image", 5, *new_user
+    old_user = first("partial_fit_users", lambda _, i: ([images[i, 0]], row))
+    yield "recommend after one changed image", 5, *old_user
+    new_label = first(
+        "partial_fit_items", lambda model, i: ([len(model.item_factors)], column(model, i))
+    )
+    yield "recommend after one new label", 2, *new_label
 
 
 def similar_images(model, images, i):
@@ -137,8 +171,26 @@ def similar_images(model, images, i):
     return model.similar_users(images[i])
 
 
+class Timed(NamedTuple):
+    """A call, and another one before it that is not timed."""
+
+    prepare: Callable
+    call: Callable
+
+    def __call__(self, number):
+        """Make both calls."""
+        self.prepare(number)
+        self.call(number)
+
+
 def seconds_of(call, numbers):
     """Time calls one after the other; return the mean."""
+    if isinstance(call, Timed):
+        seconds = 0.0
+        for number in numbers:
+            call.prepare(number)
+            seconds += seconds_of(call.call, [number])
+        return seconds / len(numbers)
     started = time.perf_counter()
     for number in numbers:
         call(number)
@@ -159,6 +211,26 @@ def compare(entries, repeats):
         print(f"{name:34}{one:14,.0f}{other:14,.0f}{one / other:8.2f}", flush=True)
 
 
+def compare_parts(folder, name, threads, repeats):
+    """Time lists for all images by both parts and by factors alone, in turns."""
+    X = load_whole(folder, name) if name in FILES else load_split(folder, name)[0]
+    model = VSEens(iterations=20, random_state=0).fit(X, show_progress=False)
+    alone = copy.copy(model)
+    alone._item_item = None
+    images = np.arange(min(X.shape[0], 20_000))
+    for n_threads in threads:
+        seconds = {model: [], alone: []}
+        with threadpool_limits(n_threads, "blas"):
+            for one in seconds:
+                one.set_params(num_threads=n_threads).recommend(images[:2000])
+            for _ in range(repeats):
+                for one, found in seconds.items():
+                    found.append(seconds_of(lambda _, one=one: one.recommend(images), [0]))
+        both, factors = (statistics.median(found) * 1e3 for found in seconds.values())
+        size = f"{X.shape[1]:,} labels, {X.nnz / X.shape[0]:.0f} a row"
+        print(f"{name:14}{size:28}{n_threads:3}{both:10,.0f}{factors:10,.0f}{both / factors:7.2f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_sizes(parser)
@@ -167,6 +239,8 @@ def main():
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--many-images", type=int, default=500_000)
     parser.add_argument("--growing", type=float, nargs="*", default=[3e5, 1.5e6])
+    parser.add_argument("--data", type=Path, help="the folder of common.py")
+    parser.add_argument("--sets", nargs="+", default=["ml1m", "mirflickr25k", "gowalla"])
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     vseens_rec.show_config()
@@ -187,9 +261,14 @@ def main():
             compare([(name, 5, one, other)], options.repeats)
     for pairs in map(round, options.growing):
         with threadpool_limits(1, "blas"):
-            X = make_annotations(options.images, options.labels, pairs, random_state=0)
-            print(f"\n{pairs:,} pairs, 1 thread")
+            images = max(options.images, pairs // 9)
+            X = make_annotations(images, options.labels, pairs, random_state=0)
+            print(f"\n{pairs:,} pairs, {images:,} images, 1 thread")
             compare(growing_calls(*make_models(X, options.factors, 1), X), 5)
+    if options.data is not None:
+        print(f"\n{'milliseconds for all images':42}{'threads':>3}{'both':>7}{'factors':>10}")
+        for name in options.sets:
+            compare_parts(options.data, name, options.threads, options.repeats)
 
 
 if __name__ == "__main__":

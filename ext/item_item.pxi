@@ -64,101 +64,39 @@ cdef void gram_row(
         out[column] += weight
 
 
-def pair_features(
+def row_features(
     const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
     const int64_t[::1] partner_indptr not None, const int32_t[::1] partners not None,
-    int64_t[::1] out_indptr not None, int32_t[::1] out
+    int64_t[::1] out_indptr not None, int32_t[::1] out not None
 ):
-    """Find which of some pairs of labels every row has; ids of pairs ascend.
+    """Find the features of every row: its labels, and behind them the pairs that it has.
 
+    indptr, indices : IN, the first row need not begin at 0
     partner_indptr, partners : IN, for each label those larger ones that it makes a pair with, in
-        ascending order; the id of a pair is its place there
-    out_indptr : OUT (n_rows + 1,) where `out` is None, IN otherwise
-    out : OUT or None, the pairs of all rows
+        ascending order; the id of a pair is its place there, counted from the number of labels
+    out_indptr : OUT (n_rows + 1,)
+    out : OUT, the features of all rows; room for one more than all labels and their partners
     """
-    cdef int64_t n_rows = indptr.shape[0] - 1, row, i, pair, found = 0
+    cdef int64_t n_rows = indptr.shape[0] - 1, n_labels = partner_indptr.shape[0] - 1
+    cdef int64_t row, i, pair, found = 0
     cdef int32_t label
-    cdef int32_t[::1] seen = np.zeros(partner_indptr.shape[0], dtype=np.int32)
+    cdef int32_t[::1] seen = np.zeros(n_labels, dtype=np.int32)
     with nogil:
         for row in range(n_rows):
-            if out is None:
-                out_indptr[row] = found
+            out_indptr[row] = found
             for i in range(indptr[row], indptr[row + 1]):
                 seen[indices[i]] = 1
+                out[found] = indices[i]
+                found += 1
             for i in range(indptr[row], indptr[row + 1]):
                 label = indices[i]
                 for pair in range(partner_indptr[label], partner_indptr[label + 1]):
-                    if seen[partners[pair]]:
-                        if out is not None:
-                            out[found] = <int32_t> pair
-                        found += 1
+                    # written over unless the row has it
+                    out[found] = <int32_t> (n_labels + pair)
+                    found += seen[partners[pair]]
             for i in range(indptr[row], indptr[row + 1]):
                 seen[indices[i]] = 0
-        if out is None:
-            out_indptr[n_rows] = found
-
-
-def add_dense_weights(
-    const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
-    const float[:, ::1] weights not None, float[:, ::1] scores not None, int n_threads
-):
-    """Add the rows of weights that belong to the ids of each row.
-
-    indptr, indices : IN
-    weights : IN (n_ids, n)
-    scores : INOUT (n_rows, n)
-    """
-    cdef int64_t n_rows = scores.shape[0], n = scores.shape[1], row
-    if n_rows == 0 or n == 0 or indices.shape[0] == 0:
-        return
-    with nogil, parallel(num_threads=n_threads):
-        for row in prange(n_rows, schedule="static"):
-            add_rows(
-                &indices[0], indptr[row], indptr[row + 1], &weights[0, 0], n, &scores[row, 0])
-
-
-cdef void add_rows(
-    const int32_t* ids, int64_t first, int64_t last, const float* weights, int64_t n,
-    float* scores
-) noexcept nogil:
-    cdef int64_t i, label
-    cdef const float* own
-    for i in range(first, last):
-        own = weights + ids[i] * n
-        for label in range(n):
-            scores[label] += own[label]
-
-
-def add_sparse_weights(
-    const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
-    const int64_t[::1] weight_indptr not None, const int32_t[::1] weight_ids not None,
-    const float[::1] weights not None, float[:, ::1] scores not None, int n_threads
-):
-    """Add the sparse rows of weights that belong to the ids of each row.
-
-    indptr, indices : IN
-    weight_indptr, weight_ids, weights : IN, by rows, one an id
-    scores : INOUT (n_rows, n)
-    """
-    cdef int64_t n_rows = scores.shape[0], row
-    if n_rows == 0 or scores.shape[1] == 0 or indices.shape[0] == 0 or weights.shape[0] == 0:
-        return
-    with nogil, parallel(num_threads=n_threads):
-        for row in prange(n_rows, schedule="static"):
-            add_sparse_rows(
-                &indices[0], indptr[row], indptr[row + 1], &weight_indptr[0], &weight_ids[0],
-                &weights[0], &scores[row, 0],
-            )
-
-
-cdef void add_sparse_rows(
-    const int32_t* ids, int64_t first, int64_t last, const int64_t* weight_indptr,
-    const int32_t* weight_ids, const float* weights, float* scores
-) noexcept nogil:
-    cdef int64_t i, j
-    for i in range(first, last):
-        for j in range(weight_indptr[ids[i]], weight_indptr[ids[i] + 1]):
-            scores[weight_ids[j]] += weights[j]
+        out_indptr[n_rows] = found
 
 
 # what one thread needs to solve for one label after the other

@@ -1,6 +1,7 @@
 # All of a kernel, compiled once for every instruction set.
 
 include "item_item.pxi"
+include "item_item_scores.pxi"
 include "label_fold_in.pxi"
 include "losses.pxi"
 include "newton_fold_in.pxi"

@@ -81,6 +81,12 @@ ctypedef struct NewtonFoldIn:
     const float* inverse
     const float* mean_negative
     uint64_t seed
+    # of one row, where somebody asks for them: how much of the first move and of that of each step
+    # is taken; and of each step the row before it, its negatives and how likely each is chosen
+    float* taken
+    float* vectors
+    int32_t* negatives
+    float* weights
 
 
 # what one thread works with
@@ -124,9 +130,10 @@ cdef void take_step_from_zero(
     vr_add_rows(
         task.inverse, <Py_ssize_t> task.stride, NULL, gap, <Py_ssize_t> task.columns, move)
     squares = vr_dot(move, gap, <Py_ssize_t> task.stride)
-    vr_add_masked(
-        user, move, task.learns, <float> 0.5 / (1 + <float> 0.25 * squares), 0,
-        <Py_ssize_t> task.stride)
+    squares = <float> 0.5 / (1 + <float> 0.25 * squares)
+    vr_add_masked(user, move, task.learns, squares, 0, <Py_ssize_t> task.stride)
+    if task.taken != NULL:
+        task.taken[0] = squares
 
 
 # Where to find negatives whose factors are as many as the adaptive law says, to the nearest whole
@@ -229,6 +236,18 @@ cdef inline float share_of_move(
     return gain / (gain + bend) if gain > 0 else <float> 0.0
 
 
+cdef void record_step(
+    const NewtonFoldIn* task, const NewtonScratch* scratch, uint32_t step, const float* user,
+    uint32_t n_negatives, float taken
+) noexcept nogil:
+    cdef size_t first = <size_t> step * MOST_DRAWN, j
+    task.taken[step + 1] = taken
+    memcpy(task.vectors + step * task.stride, user, task.stride * sizeof(float))
+    for j in range(n_negatives):
+        task.negatives[first + j] = <int32_t> scratch.negatives[j]
+        task.weights[first + j] = scratch.weights[j]
+
+
 # false where a factor is not finite
 cdef bint fold_row_in(
     const NewtonFoldIn* task, NewtonScratch* scratch, int64_t begin, int64_t n, float* out
@@ -265,6 +284,8 @@ cdef bint fold_row_in(
             task.inverse, <Py_ssize_t> task.stride, NULL, gradient, <Py_ssize_t> task.columns,
             move)
         taken = task.size * share_of_move(task, scratch, labels, share, n, gradient, move)
+        if task.taken != NULL:
+            record_step(task, scratch, step, user, n_negatives, taken)
         vr_add_masked(user, move, task.learns, taken, 0, <Py_ssize_t> task.stride)
         # the first step is on its way
         if step > 0:
@@ -291,7 +312,9 @@ def fold_rows(
     const float[::1] chances_of_many,
     *,
     int n_negatives, int pairs_of_few, int steps, double size, double penalty,
-    bint regularize_violating_only, bint verify, uint64_t seed, int n_threads
+    bint regularize_violating_only, bint verify, uint64_t seed, int n_threads,
+    float[::1] taken=None, float[:, ::1] vectors=None, int32_t[:, ::1] negatives=None,
+    float[:, ::1] weights=None
 ):
     """Learn the factors of rows, each from its positives alone; return how many are not finite.
 
@@ -308,6 +331,10 @@ def fold_rows(
         than
     pairs_of_few : positives
     steps, size : at least 2, and how much of Newton's step each is
+    taken, vectors, negatives, weights : OUT (steps + 1,), (steps, stride), (steps, MOST_DRAWN)
+        twice, or None; the way of a single row: how much of the first move and of that of each step
+        is taken; the row before each step, its negatives and how likely each is chosen, 0 behind
+        them
     """
     cdef NewtonFoldIn task
     cdef int64_t n_rows = rows.shape[0], place, longest = 0
@@ -344,6 +371,13 @@ def fold_rows(
     task.steps, task.size, task.penalty = steps, <float> size, <float> penalty
     task.decay_violating_only, task.verify = regularize_violating_only, verify
     task.seed = seed
+    if taken is not None:
+        if n_rows != 1:
+            raise ValueError(f"the way of one row is kept, got {n_rows} rows")
+        weights[:, :] = 0
+        negatives[:, :] = 0
+        task.taken, task.vectors = &taken[0], &vectors[0, 0]
+        task.negatives, task.weights = &negatives[0, 0], &weights[0, 0]
     n_threads = <int> max(1, min(<int64_t> n_threads, n_rows // ROWS_FOLDED))
     drawing = allocate_all(n_threads, &sampler.tables, MOST_DRAWN + MOST_AHEAD, False)
     for place in range(n_rows):

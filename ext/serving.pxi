@@ -5,11 +5,19 @@
 # list gives way to what scores higher, the lowest score first and of the same the smallest id.
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
 from heap cimport Scored, replace_lowest
-from simd cimport VR_SCAN_TOGETHER, vr_scan, vr_scan_and_norms, vr_scan_is_any_above
+from simd cimport (
+    VR_SCAN_TOGETHER,
+    vr_finish_piece,
+    vr_is_finished,
+    vr_scan,
+    vr_scan_and_norms,
+    vr_scan_is_any_above,
+    vr_take_piece,
+)
 
 
 cdef enum:
@@ -95,25 +103,49 @@ cdef bint scan_rows(
     return done
 
 
-def scan(
+def scan_pieces(
     const float[::1] query not None, const float[:, ::1] factors not None, bint cosine,
-    bint has_bias, float[::1] products not None
+    bint has_bias, int64_t together, int64_t[::1] next_piece not None,
+    uint8_t[::1] finished not None, bint completes, float[::1] products not None
 ):
-    """Multiply one row with many; return whether all products are numbers.
+    """Multiply one row with many, beside other threads that do the same with the same arrays.
+
+    Whoever completes the work waits for nobody: what others have begun and not finished, it does
+    too. Returns how many pieces those are, to which the others will write the same once more.
 
     query : IN (k,)
     factors : IN (n, k)
     cosine : divide by the lengths of the rows of factors
     has_bias : the length of a row that is 0 but for its last column is infinite
+    together : rows of a piece
+    next_piece : INOUT (1,), 0 at first
+    finished : INOUT, one a piece, 0 at first
     products : OUT (n,)
     """
-    cdef int64_t n = factors.shape[0], k = factors.shape[1]
-    cdef bint done
-    if n == 0 or k == 0 or query.shape[0] != k or products.shape[0] != n:
-        return False
+    cdef int64_t n = factors.shape[0], k = factors.shape[1], n_pieces = finished.shape[0]
+    cdef int64_t piece, start, late = 0
+    cdef bint is_next = True
+    if query.shape[0] != k or products.shape[0] != n or n_pieces != (n + together - 1) // together:
+        raise ValueError("the arrays of a scan do not agree")
     with nogil:
-        done = scan_rows(&query[0], &factors[0, 0], n, k, cosine, has_bias, &products[0])
-    return done
+        while is_next:
+            piece = vr_take_piece(&next_piece[0])
+            is_next = piece < n_pieces
+            if is_next:
+                start = piece * together
+                scan_rows(
+                    &query[0], &factors[start, 0], min(n - start, together), k, cosine, has_bias,
+                    &products[start])
+                vr_finish_piece(&finished[piece])
+        if completes:
+            for piece in range(n_pieces):
+                if not vr_is_finished(&finished[piece]):
+                    start = piece * together
+                    scan_rows(
+                        &query[0], &factors[start, 0], min(n - start, together), k, cosine,
+                        has_bias, &products[start])
+                    late += 1
+    return late
 
 
 def best_of_one(
@@ -133,7 +165,7 @@ def best_of_one(
     mask : the score of what is left out
     lowest : what scores so low, or lower, is no part of the list
     ids, scores : OUT, lists of one length, the highest first, filled up with -1 and -inf
-    scanned : INOUT (n,), of scan() with the same arguments, or None
+    scanned : INOUT (n,), of scan_pieces() with the same arguments, or None
     """
     cdef int64_t n = factors.shape[0], k = factors.shape[1], length = ids.shape[0]
     cdef float* products
@@ -159,6 +191,8 @@ def best_of_one(
             vr_scan_and_norms(&query[0], &query[0], 1, k, &own_product, &own_norm, has_bias)
         if own != NULL:
             done = scan_rows(&query[0], &factors[0, 0], n, k, cosine, has_bias, products)
+        else:
+            done = are_numbers(products, n)
         if left_out is not None and left_out.shape[0]:
             done = done and leave_out(products, n, &left_out[0], left_out.shape[0], mask)
         if left_out_everywhere is not None and left_out_everywhere.shape[0]:

@@ -4,7 +4,7 @@ Rows are padded with zeros to a multiple of 16 floats and 64-byte aligned, where
 otherwise.
 """
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 
 cdef extern from "simd/vectors.h" nogil:
@@ -108,6 +108,20 @@ cdef extern from "simd/scan.h" nogil:
         const float* query, const float* rows, Py_ssize_t n, Py_ssize_t k, float* products,
         float* norms, bint has_bias
     )
+    int64_t vr_take_piece(int64_t* next)
+    void vr_finish_piece(uint8_t* finished)
+    bint vr_is_finished(uint8_t* finished)
     enum:
         VR_SCAN_TOGETHER
     bint vr_scan_is_any_above(const float* scores, float limit)
+
+
+# rows that are listed, of a matrix that is neither padded nor aligned
+cdef extern from "simd/weights.h" nogil:
+    enum:
+        VR_SUMMED
+    void vr_fetch_floats(const float* floats, Py_ssize_t n)
+    void vr_add_listed(
+        const int32_t* numbers, Py_ssize_t n, int32_t first, const float* rows, Py_ssize_t stride,
+        float* out
+    )

@@ -13,7 +13,7 @@ from vseens_rec import BPR, Checkpoint, Popularity, VSEens
 from vseens_rec.choices import EarlyStopping, Group
 from vseens_rec.datasets import make_annotations
 from vseens_rec.engine.settings import Settings
-from vseens_rec.engine.updates import StoredPairs
+from vseens_rec.engine.stored_pairs import StoredPairs
 from vseens_rec.files import archive
 from vseens_rec.files.checkpoints import KINDS
 

@@ -15,7 +15,7 @@ from vseens_rec.engine.interactions import Interactions
 from vseens_rec.engine.label_fold_in import LabelFoldIn
 from vseens_rec.engine.padding import padded
 from vseens_rec.engine.samplers import sampler_of
-from vseens_rec.engine.updates import StoredPairs
+from vseens_rec.engine.stored_pairs import StoredPairs
 from vseens_rec.metrics import ranking_metrics
 from vseens_rec.vseens import settings_of
 

@@ -97,7 +97,7 @@ def test_a_row_minimises_the_loss_that_the_training_expects(selection, candidate
 
 
 @pytest.mark.parametrize(
-    ("candidates", "expected"), [(1, 32), (2, 128), (8, 128), (9, 256), (17, 512), (500, 512)]
+    ("candidates", "expected"), [(1, 32), (2, 128), (8, 128), (9, 144), (17, 272), (500, 512)]
 )
 def test_more_negatives_are_drawn_where_fewer_of_them_count(candidates, expected):
     assert negatives_of_step(settings_of(VSEens(candidates=candidates), 120)) == expected

@@ -11,7 +11,9 @@ from implicit.cpu.topk import topk
 from scipy.sparse import csr_matrix, vstack
 
 from vseens_rec import VSEens, serving
-from vseens_rec.engine.updates import MOST_CHANGED, StoredPairs, grown, is_unshared
+from vseens_rec._native import available_kernels, load_kernel
+from vseens_rec.engine.stored_pairs import MOST_CHANGED, StoredPairs
+from vseens_rec.engine.updates import grown, is_unshared
 from vseens_rec.serving import KEEP_ALL, LOWEST, NO_COSINE, LeftOut, best
 
 LOWEST_OF_ALL = np.float32(LOWEST)
@@ -94,7 +96,8 @@ def test_one_query_on_several_threads_is_answered_as_on_one(cosine, busy, monkey
     monkeypatch.setattr(serving, "FACTORS_PER_SCAN", 1000)
     monkeypatch.setattr(serving, "FACTORS_TOGETHER", 700)
     scans = []
-    monkeypatch.setattr(serving.kernel, "scan", noted(serving.kernel.scan, scans))
+    scan = noted(serving.kernel.scan_pieces, scans)
+    monkeypatch.setattr(serving.kernel, "scan_pieces", scan)
     if busy:
         # nobody comes to help
         pool = ThreadPoolExecutor(1)
@@ -102,7 +105,9 @@ def test_one_query_on_several_threads_is_answered_as_on_one(cosine, busy, monkey
         pool.submit(free.wait)
         monkeypatch.setattr(serving, "helpers", lambda: pool)
     found = best(*arguments, 3, **options)
-    assert len(scans) == -(-3001 // (700 // 33))
+    finished = scans[0][6]
+    assert len(finished) == -(-3001 // (700 // 33))
+    assert finished.all() or not busy
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
     if busy:
@@ -114,10 +119,38 @@ def noted(function, calls):
     """The function, which notes that it was called."""
 
     def call(*arguments):
-        calls.append(function)
+        calls.append(arguments)
         return function(*arguments)
 
     return call
+
+
+@pytest.mark.parametrize("kernel", [load_kernel(name) for name in available_kernels()])
+def test_who_completes_a_scan_does_what_others_have_begun(kernel):
+    rng = np.random.default_rng(3)
+    factors = rng.normal(size=(95, 20)).astype(np.float32)
+    expected = factors @ factors[0]
+    for begun in (0, 3, 10):
+        # others took the first ones and stand still
+        next_piece, finished = np.array([begun]), np.zeros(10, np.uint8)
+        products = np.full(95, np.nan, np.float32)
+        scan = (factors[0], factors, False, False, 10, next_piece, finished)
+        assert kernel.scan_pieces(*scan, False, products) == 0
+        assert finished.tolist() == [0] * begun + [1] * (10 - begun)
+        np.testing.assert_allclose(products[10 * begun :], expected[10 * begun :], atol=1e-4)
+        assert np.isnan(products[: 10 * begun]).all()
+        assert kernel.scan_pieces(*scan, True, products) == begun
+        np.testing.assert_allclose(products, expected, atol=1e-4)
+    with pytest.raises(ValueError, match="do not agree"):
+        kernel.scan_pieces(*scan[:4], 11, next_piece, finished, True, products)
+
+
+def test_a_product_that_is_no_number_is_seen_on_several_threads(monkeypatch):
+    factors = np.ones((300, 4), np.float32)
+    factors[150] = np.nan
+    monkeypatch.setattr(serving, "FACTORS_PER_SCAN", 10)
+    one, several = (best(factors[0], factors, 3, LOWEST, None, None, threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one[0], several[0])
 
 
 def test_what_is_left_out_stays_at_the_end_where_all_are_kept():

@@ -24,11 +24,11 @@ from ._kernel_plain import (
     loss_and_slopes as loss_and_slopes,
     multiply_pairs as multiply_pairs,
     padded_width as padded_width,
-    pair_features as pair_features,
+    row_features as row_features,
     random_numbers as random_numbers,
     running_sums as running_sums,
     same_rows as same_rows,
-    scan as scan,
+    scan_pieces as scan_pieces,
     score_pairs as score_pairs,
     start_rows as start_rows,
 )

@@ -180,6 +180,10 @@ def fold_rows(
     verify: bool,
     seed: int,
     n_threads: int,
+    taken: NDArray[np.float32] | None = None,
+    vectors: NDArray[np.float32] | None = None,
+    negatives: NDArray[np.int32] | None = None,
+    weights: NDArray[np.float32] | None = None,
 ) -> int: ...
 def fold_label(
     factors: NDArray[np.float32],
@@ -234,13 +238,17 @@ def loss_and_slopes(
     correction: NDArray[np.float64] | None = None,
 ) -> tuple[float, float, NDArray[np.float64]]: ...
 def label_panels(item_factors: NDArray[np.float32]) -> NDArray[np.float32]: ...
-def scan(
+def scan_pieces(
     query: NDArray[np.float32],
     factors: NDArray[np.float32],
     cosine: bool,
     has_bias: bool,
+    together: int,
+    next_piece: NDArray[np.int64],
+    finished: NDArray[np.uint8],
+    completes: bool,
     products: NDArray[np.float32],
-) -> bool: ...
+) -> int: ...
 def best_of_one(
     query: NDArray[np.float32],
     factors: NDArray[np.float32],
@@ -276,13 +284,13 @@ def gram(
     out: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
-def pair_features(
+def row_features(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     partner_indptr: NDArray[np.int64],
     partners: NDArray[np.int32],
     out_indptr: NDArray[np.int64],
-    out: NDArray[np.int32] | None,
+    out: NDArray[np.int32],
 ) -> None: ...
 def add_dense_weights(
     indptr: NDArray[np.int64],

@@ -13,7 +13,7 @@ from .choices import Adaptive, Exact, Hinge, Random, Softmax, Violator, Warp
 from .choices.base import Choice
 from .engine.interactions import count_labels
 from .engine.settings import Usual
-from .engine.updates import StoredPairs
+from .engine.stored_pairs import StoredPairs
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint
 from .vseens import VSEens

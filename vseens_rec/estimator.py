@@ -17,7 +17,7 @@ from ._native import limit_blas
 from ._typing import BinaryFile, EpochCallback, Floats, MatrixLike, PathLike
 from .choices.base import Choice
 from .engine.item_item import ItemItemWeights
-from .engine.updates import StoredPairs
+from .engine.stored_pairs import StoredPairs
 from .files import models
 from .files.archive import Arrays, MmapMode
 from .files.checkpoints import Checkpoint

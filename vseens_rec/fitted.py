@@ -9,10 +9,13 @@ from scipy.sparse import csr_matrix
 
 from . import _validation
 from ._native import limit_blas
-from ._typing import Floats, LearnedFactors
+from ._typing import Floats, LearnedFactors, Ranking
 from .engine.item_item import ItemItemWeights
-from .engine.updates import StoredPairs
-from .serving import LeftOut, norms_of
+from .engine.stored_pairs import StoredPairs
+from .serving import LeftOut, best_of_scores, norms_of, products
+
+# images that are scored at once: the more, the fewer times dense weights come from far memory
+MOST_SUMMED_TOGETHER = 1024
 
 
 class FittedModel(MatrixFactorizationBase):
@@ -69,7 +72,7 @@ class FittedModel(MatrixFactorizationBase):
 
         Of shape (n_labels + pairs, n_labels), dense or sparse.
         """
-        return None if self._item_item is None else self._item_item.weights
+        return None if self._item_item is None else self._item_item.of_all_labels().weights
 
     @property
     def item_pairs(self) -> NDArray[np.int32] | None:
@@ -134,23 +137,59 @@ class FittedModel(MatrixFactorizationBase):
             return LeftOut(None, pairs.row(userids))
         return LeftOut(*pairs.rows(userids))
 
-    def _known_rows(
+    def _known_labels(
         self, userids: int | NDArray[np.int64], user_items: csr_matrix | None
-    ) -> csr_matrix:
+    ) -> LeftOut:
         """Return the labels that images have, those of the fit unless others are given."""
-        n_labels = len(self.item_factors)
         if user_items is None:
-            return self._liked(userids).matrix(n_labels)
+            return self._liked(userids)
         n_rows = 1 if isinstance(userids, int) else len(userids)
-        return _validation.check_canonical_rows(
-            user_items, n_rows, n_labels, "recommend", model=self
+        rows = _validation.check_canonical_rows(
+            user_items, n_rows, len(self.item_factors), "recommend", model=self
         )
+        return LeftOut.of(rows, userids)
 
     def _sums(self, users: Floats, rows: csr_matrix) -> NDArray[np.float32]:
         """Return the scores of images by their factors and by the labels that they have."""
         with limit_blas(self.num_threads):
-            products = np.matmul(users, self.item_factors.T)
-        scores: NDArray[np.float32] = products.astype(np.float32, order="C", copy=False)
+            scores = products(users, self.item_factors)
         if self._item_item is not None:
-            self._item_item.add_to(scores, rows, self.num_threads)
+            indptr, indices = LeftOut(rows.indptr, rows.indices).rows()
+            self._item_item.add_to(scores, indptr, indices, self.num_threads)
         return scores
+
+    def _best_sums(
+        self,
+        users: Floats,
+        known: LeftOut,
+        N: int,
+        lowest: float,
+        left_out: LeftOut | None,
+        left_out_everywhere: NDArray[np.int64] | None,
+        among: NDArray[np.int64] | None,
+    ) -> Ranking:
+        """Find what scores highest by both parts, for one image or for several."""
+        part = self._item_item
+        assert part is not None
+        users, (indptr, indices) = np.atleast_2d(users), known.rows()
+
+        def scores_of(block: slice) -> NDArray[np.float32]:
+            scores = products(users[block], self.item_factors)
+            part.add_to(scores, indptr[block.start : block.stop + 1], indices)
+            return scores
+
+        additions = len(indices) * part.width // max(1, len(users))
+        ids, scores = best_of_scores(
+            scores_of,
+            len(users),
+            len(self.item_factors),
+            N,
+            lowest,
+            left_out,
+            left_out_everywhere,
+            among,
+            num_threads=self.num_threads,
+            operations=self.item_factors.size + additions,
+            together=MOST_SUMMED_TOGETHER,
+        )
+        return (ids[0], scores[0]) if known.indptr is None else (ids, scores)

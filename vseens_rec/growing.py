@@ -7,7 +7,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, frames
 from ._typing import Floats, IdsLike, MatrixLike
-from .engine.updates import StoredPairs, grown, is_unshared, replaced
+from .engine.stored_pairs import StoredPairs
+from .engine.updates import grown, is_unshared, replaced
 from .recommender import FactorRecommender
 
 
@@ -164,6 +165,10 @@ class GrowingRecommender(FactorRecommender):
 
     def partial_fit_items(self, itemids: IdsLike, item_users: MatrixLike) -> None:
         """Set the factors of labels, new ones or such whose images changed, by fold-in.
+
+        A call costs some thousands of comparisons a label, tables of all labels' factors, and what
+        the images of the labels are; not the pairs of the others. When the images of 16 labels that
+        the model had before have changed, the images of every label are listed once.
 
         Parameters
         ----------

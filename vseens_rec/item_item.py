@@ -16,7 +16,7 @@ from .choices import DenseItemItem, SparseItemItem
 from .engine.holdouts import Holdout
 from .engine.item_item import MEMORY_LIMIT, ClosedForm, ItemItemWeights, Pairs, local_ridge
 from .engine.item_item_choices import SEED, choose_closed_form, most_pairs
-from .engine.updates import StoredPairs
+from .engine.stored_pairs import StoredPairs
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint
 from .recommender import check_lists
@@ -215,17 +215,6 @@ class _ItemItemModel(LinearRecommender):
         return (ids[0], scores[0]) if isinstance(own, int) else (ids, scores)
 
 
-def _check_memory(matrix: csr_matrix, n_pairs: int, limit: float, name: str) -> None:
-    n_labels = matrix.shape[1]
-    needed = ClosedForm.bytes_for(n_labels, n_pairs)
-    if needed > limit:
-        raise ValueError(
-            f"{name} of {n_labels} labels{f' and {n_pairs} pairs' if n_pairs else ''} needs "
-            f"{needed / 1e9:.1f} GB, more than memory_limit={limit:g} bytes: use SparseEASE, whose "
-            "memory is in proportion to the pairs, or raise memory_limit"
-        )
-
-
 class EDLAE(_ItemItemModel):
     """Linear autoencoder with emphasised denoising (Steck, NeurIPS 2020), and with pairs of labels.
 
@@ -291,7 +280,7 @@ class EDLAE(_ItemItemModel):
     def _weights_of(self, matrix: csr_matrix) -> ItemItemWeights:
         name, n_labels = type(self).__name__, matrix.shape[1]
         pairs = most_pairs(n_labels) if self.pairs is None else self.pairs
-        _check_memory(matrix, pairs, self.memory_limit, name)
+        ClosedForm.check_memory(n_labels, pairs, self.memory_limit, name, "SparseEASE")
         holdout = None
         if self.regularization is None or self.pairs is None:
             holdout = Holdout.of(matrix, SEED)

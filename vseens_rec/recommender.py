@@ -15,7 +15,6 @@ from .serving import (
     NO_COSINE,
     LeftOut,
     best,
-    best_of_scores,
 )
 
 # labels that implicit's `rank_items` gives back
@@ -121,21 +120,14 @@ class FactorRecommender(FittedModel):
             users = self.user_factors[userid]
         known = None
         if self._item_item is not None:
-            known = self._known_rows(userid, user_items)
+            known = left_out if user_items is None else self._known_labels(userid, user_items)
+            known = self._liked(userid) if known is None else known
         if not filter_already_liked_items:
             left_out = None
         if known is not None:
-            ids, scores = best_of_scores(
-                lambda block: self._sums(np.atleast_2d(users)[block], known[block]),
-                n_rows,
-                n_labels,
-                width,
-                LOWEST if items is None else KEEP_ALL,
-                left_out,
-                filter_items,
-                None if items is None else np.sort(items),
-            )
-            return (ids[0], scores[0]) if isinstance(userid, int) else (ids, scores)
+            lowest = LOWEST if items is None else KEEP_ALL
+            among = None if items is None else np.sort(items)
+            return self._best_sums(users, known, width, lowest, left_out, filter_items, among)
         if items is None:
             return best(
                 users, self.item_factors, N, LOWEST, left_out, filter_items, self.num_threads
@@ -153,7 +145,15 @@ class FactorRecommender(FittedModel):
     ) -> tuple[float, list[tuple[int, float]], None]:
         """Tell which labels of an image speak for a label, in the shape of implicit's `explain`.
 
-        Only the item-item part can be shared out among labels; the total is that of this part.
+        A label has what the item-item weights give it, and its share of the image's factors. These
+        are folded in by a few steps, each the sum of what the image's labels ask for: to come
+        closer to themselves and away from labels that the image lacks. So the shares of all labels
+        sum to the product of the factors, and the explained score is that of
+        ``recommend(recalculate_user=True)``; with `fit`'s default, ``fold_in_users=True``, that of
+        `recommend` as well. The bias of the label is in the total and nobody's share.
+
+        With other losses than the logistic one the fold-in has no such sum: then, and where
+        there are no factors, the total and the shares are of the item-item part alone.
 
         Parameters
         ----------
@@ -169,18 +169,19 @@ class FactorRecommender(FittedModel):
         Returns
         -------
         total_score : float
-            What all labels of the image add to the score of the label.
+            The score of the label: all shares and its bias, which ``item_factors[itemid, -1]``
+            holds where there is one. The sum differs from `recommend`'s by rounding.
         top_contributions : list of tuple of int and float
             Labels and what each adds, the largest first; of a pair each has half.
         user_weights : None
-            For implicit's third value, which item-item weights do not need.
+            For implicit's third value, which is not needed here.
 
         Raises
         ------
         IndexError
             An id is out of range.
         NotImplementedError
-            The model has no item-item part.
+            The model has factors alone, which are not sums over labels.
 
         Examples
         --------
@@ -192,22 +193,42 @@ class FactorRecommender(FittedModel):
         (0.5, [0])
         """
         self._check_fitted()
-        if self._item_item is None:
-            raise NotImplementedError(
-                f"{type(self).__name__} has factors alone, which do not tell which labels speak "
-                "for one: EASE, EDLAE and SparseEASE do"
-            )
         n_users = len(self.user_factors) if user_items is None else np.iinfo(np.int32).max
         user = _validation.check_ids(userid, n_users, "userid", "images")
         label = _validation.check_ids(itemid, len(self.item_factors), "itemid", "labels")
         if not isinstance(user, int) or not isinstance(label, int):
             raise TypeError("explain takes one userid and one itemid")
         N = _validation.check_n(N)
-        shares = self._item_item.contributions(self._known_rows(user, user_items), label)
-        # the label itself says nothing
-        shares.pop(label, None)
+        _, known = self._known_labels(user, user_items).rows()
+        of_factors = self._shares_of_factors(known, label)
+        if of_factors is None and self._item_item is None:
+            raise NotImplementedError(
+                f"{self!r} has factors alone, and they are no sums over the labels of an image: "
+                "those of VSEens with the logistic loss are, and item-item weights (item_item, "
+                "EASE, EDLAE and SparseEASE)"
+            )
+        shares: dict[int, float] = {}
+        bias = 0.0
+        if self._item_item is not None:
+            shares = self._item_item.contributions(known, label)
+        if of_factors is None:
+            # the label itself says nothing
+            shares.pop(label, None)
+        else:
+            values, bias = of_factors
+            for own, value in zip(known.tolist(), values.tolist(), strict=True):
+                shares[own] = shares.get(own, 0.0) + value
         ranked = sorted(shares.items(), key=lambda share: (-share[1], share[0]))
-        return sum(shares.values()), ranked[:N], None
+        return sum(shares.values()) + bias, ranked[:N], None
+
+    def _shares_of_factors(
+        self, labels: NDArray[np.int32], label: int
+    ) -> tuple[NDArray[np.float64], float] | None:
+        """Share out a label's score by factors among an image's labels, and return its bias.
+
+        None where factors are no sums over labels.
+        """
+        return None
 
     def rank_items(
         self,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,14 +28,14 @@ LOWEST = -float(np.finfo(np.float32).max)
 NO_COSINE = -2.0
 KEEP_ALL = float("nan")
 # queries that are multiplied at once, if there are no more scores than that
-MOST_TOGETHER = 64
+MOST_TOGETHER = 256
 SCORES_TOGETHER = 1 << 23
 # implicit's top-k works in batches of this size, and in parallel only if there are several
 TOPK_BATCH = 100
 # factors that one row is multiplied with by one thread, and how many are taken at a time by each of
 # several
 FACTORS_PER_SCAN = 1 << 21
-FACTORS_TOGETHER = 1 << 19
+FACTORS_TOGETHER = 1 << 18
 # factors that one thread multiplies in the time that a second takes to start
 FACTORS_PER_THREAD = 256 * MIN_PAIRS_PER_THREAD
 
@@ -52,6 +50,11 @@ class LeftOut(NamedTuple):
     def of(cls, rows: csr_matrix, queries: int | NDArray[np.int64]) -> LeftOut:
         """Leave out what rows have stored, of one query or several."""
         return cls(None if isinstance(queries, int) else rows.indptr, rows.indices)
+
+    def rows(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the ids as rows of a matrix: indptr and indices."""
+        indptr = np.array([0, len(self.ids)]) if self.indptr is None else self.indptr
+        return indptr.astype(np.int64, copy=False), _int32(self.ids)
 
     def matrix(self, n_labels: int) -> csr_matrix:
         """Return the ids as rows with ones for values."""
@@ -161,15 +164,12 @@ def _best_by_kernel(
     query_norms = norms_of(queries, has_bias) if cosine else None
     together = max(1, min(MOST_TOGETHER, SCORES_TOGETHER // len(factors)))
 
-    def answer(start: int) -> bool:
-        block = slice(start, start + together)
-        with np.errstate(over="ignore", invalid="ignore"):
-            products: NDArray[np.float32] = np.matmul(queries[block], factors.T)
+    def answer(block: slice) -> bool:
         return kernel.best_of_scores(
-            products,
+            products(queries[block], factors),
             norms,
             None if query_norms is None else query_norms[block],
-            None if ends is None else ends[start : start + len(products) + 1],
+            None if ends is None else ends[block.start : block.stop + 1],
             own,
             everywhere,
             *limits,
@@ -177,17 +177,22 @@ def _best_by_kernel(
             scores[block],
         )
 
-    starts = range(0, len(queries), together)
-    if threads == 1:
-        # few scores are not worth a limit, which takes longer than they do
-        few = len(queries) * factors.size < FACTORS_PER_THREAD
-        with nullcontext() if few else limit_blas(num_threads):
-            done = all(map(answer, starts))
-    else:
-        # the blocks run in parallel, each on one thread
-        with limit_blas(), ThreadPoolExecutor(threads) as pool:
-            done = all(pool.map(answer, starts))
+    # few scores are not worth a limit, which takes longer than they do
+    few = len(queries) * factors.size < FACTORS_PER_THREAD
+    done = _in_blocks(answer, len(queries), together, threads, 0 if few else num_threads)
     return (ids, scores) if done else None
+
+
+def _in_blocks(
+    answer: Callable[[slice], bool], n: int, together: int, threads: int, blas_threads: int
+) -> bool:
+    """Answer queries block by block, on several threads each with one of BLAS; tell if all are."""
+    blocks = [slice(start, min(n, start + together)) for start in range(0, n, together)]
+    if threads == 1:
+        with limit_blas(blas_threads):
+            return all(map(answer, blocks))
+    with limit_blas(), ThreadPoolExecutor(threads) as pool:
+        return all(pool.map(answer, blocks))
 
 
 def best_of_scores(
@@ -199,13 +204,18 @@ def best_of_scores(
     left_out: LeftOut | None,
     left_out_everywhere: NDArray[np.integer[Any]] | None,
     among: NDArray[np.integer[Any]] | None = None,
+    *,
+    num_threads: int = 1,
+    operations: int = 0,
+    together: int = MOST_TOGETHER,
 ) -> Ranking:
     """Find what scores highest for each query, by scores that are more than products of factors.
 
     Parameters
     ----------
     scores_of : callable
-        Takes a slice of queries and returns their scores, (queries, n), which are overwritten.
+        Takes a slice of queries and returns their scores, (queries, n), which are overwritten. It
+        is called from several threads.
     n_queries, n : int
         Number of queries, and of what is scored.
     N : int
@@ -218,6 +228,13 @@ def best_of_scores(
         Ids that all leave out.
     among : ndarray of int or None
         Ids in ascending order: those alone are ranked.
+    num_threads : int
+        Upper limit of the threads.
+    operations : int
+        How much work a query is; it decides whether threads are worth their start.
+    together : int
+        Queries that are scored at once, at most. The scores of no more than that are in memory,
+        for each thread, and no more than `SCORES_TOGETHER` numbers if that is less.
 
     Returns
     -------
@@ -231,21 +248,18 @@ def best_of_scores(
     own = None
     if left_out is not None:
         left_out = left_out if among is None else left_out.among(among)
-        own = _int32(left_out.ids)
-        indptr = np.array([0, len(own)]) if left_out.indptr is None else left_out.indptr
-        ends = indptr.astype(np.int64, copy=False)
+        ends, own = left_out.rows()
     everywhere = None if left_out_everywhere is None else _int32(left_out_everywhere)
-    together = max(1, min(MOST_TOGETHER, SCORES_TOGETHER // max(1, n)))
-    for start in range(0, n_queries, together):
-        block = slice(start, min(n_queries, start + together))
+
+    def answer(block: slice) -> bool:
         values = scores_of(block)
         if among is not None:
             values = np.ascontiguousarray(values[:, among])
-        done = kernel.best_of_scores(
+        return kernel.best_of_scores(
             values,
             None,
             None,
-            None if ends is None else ends[start : block.stop + 1],
+            None if ends is None else ends[block.start : block.stop + 1],
             own,
             everywhere,
             LOWEST,
@@ -253,8 +267,14 @@ def best_of_scores(
             ids[block],
             scores[block],
         )
-        if not done:
-            raise ValueError("the scores are not numbers: weights or factors are too large")
+
+    threads = 1
+    if num_threads != 1 and n_queries * operations >= 2 * FACTORS_PER_THREAD:
+        threads = effective_threads(num_threads)
+    few = n_queries * operations < FACTORS_PER_THREAD
+    together = max(1, min(together, SCORES_TOGETHER // max(1, n)))
+    if not _in_blocks(answer, n_queries, together, threads, 0 if few else num_threads):
+        raise ValueError("the scores are not numbers: weights or factors are too large")
     if among is not None:
         ids = np.where(ids < 0, -1, among[ids]).astype(np.int32)
     return ids, scores
@@ -265,31 +285,27 @@ def _scan(
 ) -> NDArray[np.float32] | None:
     """Multiply one row with many on some threads; None where one is enough.
 
-    The caller works as well, and waits for no thread that has not begun: where processors are
-    busy, that takes longer than the work.
+    The caller works as well, and waits for nobody: where processors are busy, another thread may
+    stand still for longer than the work takes. What others have begun and not finished when there
+    is nothing else to do, the caller does too.
     """
     if threads < 2:
         return None
-    products = np.empty(len(factors), np.float32)
+    found = np.empty(len(factors), np.float32)
     together = max(1, FACTORS_TOGETHER // factors.shape[1])
-    starts = deque(range(0, len(factors), together))
+    next_piece, finished = np.zeros(1, np.int64), np.zeros(-(-len(factors) // together), np.uint8)
 
-    def work() -> None:
-        while True:
-            try:
-                start = starts.popleft()
-            except IndexError:
-                return
-            part = slice(start, start + together)
-            kernel.scan(query, factors[part], cosine, has_bias, products[part])
+    def work(completes: bool = False) -> int:
+        return kernel.scan_pieces(
+            query, factors, cosine, has_bias, together, next_piece, finished, completes, found
+        )
 
-    pool = helpers()
-    others = [pool.submit(work) for _ in range(threads - 1)]
-    work()
+    others = [helpers().submit(work) for _ in range(threads - 1)]
+    late = work(completes=True)
     for other in others:
-        if not other.cancel():
-            other.result()
-    return products
+        other.cancel()
+    # who is late writes the same once more, but not to what the caller goes on with
+    return found.copy() if late else found
 
 
 def _best_by_implicit(
@@ -333,6 +349,14 @@ def _best_by_implicit(
     ids = np.pad(ids, widths, constant_values=-1)
     scores = np.pad(scores, widths, constant_values=-np.inf)
     return (ids[0], scores[0]) if queries.ndim == 1 else (ids, scores)
+
+
+def products(queries: Floats, factors: Floats) -> NDArray[np.float32]:
+    """Multiply rows with factors, in float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.matmul(queries, factors.T)
+    scores: NDArray[np.float32] = found.astype(np.float32, order="C", copy=False)
+    return scores
 
 
 def norms_of(factors: Floats, has_bias: bool) -> Floats:

@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import closing
+from functools import cache
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,7 +31,7 @@ from .choices.base import Choice, constraint
 from .engine.course import Course
 from .engine.fold_in import LEAST_STEPS, FoldIn
 from .engine.group_size import last_group_size
-from .engine.interactions import Interactions, count_labels
+from .engine.interactions import Interactions
 from .engine.item_item import ItemItemWeights
 from .engine.item_item_part import item_item_of
 from .engine.label_fold_in import LabelFoldIn
@@ -47,8 +48,9 @@ from .engine.settings import (
     leaves_penalty_open,
     resolve,
 )
+from .engine.stored_pairs import StoredPairs
 from .engine.trainer import Trainer
-from .engine.updates import ArrayNotes, StoredPairs, transposed
+from .engine.updates import ArrayNotes, transposed
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint, Resumable, stored_result
 from .files.models import ModelState
@@ -548,7 +550,7 @@ class VSEens(LinearRecommender):
 
     def _parameters(self) -> dict[str, Any]:
         """Return all parameters of `VSEens`, those too that a preset fixes."""
-        return {name: getattr(self, name) for name in VSEens._get_param_names()}
+        return {name: getattr(self, name) for name in _parameter_names()}
 
     def _shown_to(self, callback: EpochCallback, trainer: Trainer, course: Course) -> EpochCallback:
         """Make a callback that finds in the model what was learned so far, the factors alone."""
@@ -612,6 +614,15 @@ class VSEens(LinearRecommender):
         folded = self._folder().users(Interactions.of(matrix), threads)
         return folded.astype(self.item_factors.dtype, copy=False)
 
+    def _shares_of_factors(
+        self, labels: NDArray[np.int32], label: int
+    ) -> tuple[NDArray[np.float64], float] | None:
+        shares = self._folder().shares(labels)
+        if shares is None:
+            return None
+        own = self.item_factors[label].astype(np.float64)
+        return shares @ own[: self.factors], float(own[self.factors :].sum())
+
     def _folder(self) -> FoldIn:
         """Return tables for the factors as they are now, which can be set or changed in place."""
         self._check_columns()
@@ -664,7 +675,7 @@ class VSEens(LinearRecommender):
                 "sampler='popularity' needs to know how many images have each label, but this "
                 "model was saved without the fitted matrix: save it with fitted_matrix=True"
             )
-        counts = count_labels(self._pairs.arrays()[1], len(self.item_factors))
+        counts: NDArray[np.int64] = self._pairs.counts(len(self.item_factors))
         # without any image all labels are as popular
         return counts if counts.any() else np.ones_like(counts)
 
@@ -681,6 +692,11 @@ class VSEens(LinearRecommender):
                 effective_threads(self.num_threads),
             ).run(item_users, ids)
         return folded[:, : users.shape[1]].astype(self.item_factors.dtype)
+
+
+@cache
+def _parameter_names() -> tuple[str, ...]:
+    return tuple(VSEens._get_param_names())
 
 
 def _is_of_kind(given: Any, kind: type[Choice]) -> bool:

@@ -9,6 +9,10 @@
 
 #include "vectors.h"
 
+#if !VR_VECTORS
+#include <intrin.h>
+#endif
+
 /* Lengths from squares, 1e-10 in place of 0, infinite where the last factor, a bias, is all. */
 VR_INLINE void vr_scan_lengths(
     const float *rows, ptrdiff_t n, ptrdiff_t k, float *norms, int has_bias
@@ -36,6 +40,13 @@ typedef float vr_loose __attribute__((vector_size(4 * VR_SCAN_WIDTH), may_alias,
 
 /* rows whose lanes are summed together */
 #define VR_SCAN_BLOCK 64
+/* floats that are fetched before their turn: what the processor fetches by itself ends with a page */
+#define VR_SCAN_AHEAD 1024
+
+VR_INLINE void vr_scan_fetch(const float *rows, ptrdiff_t n) {
+    ptrdiff_t f;
+    for (f = 0; f < n; f += 16) VR_FETCH_TO_READ(rows + VR_SCAN_AHEAD + f);
+}
 
 /* the first half of the tree for a block of rows: four sums of each are left */
 #if VR_SCAN_WIDTH == 8
@@ -62,6 +73,7 @@ VR_INLINE void vr_scan_block(
         const float *a = rows + i * k, *b = rows + j * k;
         vr_float8 a_low = {0}, a_high = {0}, b_low = {0}, b_high = {0};
         vr_float8 aa_low = {0}, aa_high = {0}, bb_low = {0}, bb_high = {0};
+        vr_scan_fetch(a, 2 * k);
         for (f = 0; f < whole; f += VR_LANES) {
             vr_float8 q_low = VR_LOOSE(query + f), q_high = VR_LOOSE(query + f + 8);
             vr_float8 x = VR_LOOSE(a + f), y = VR_LOOSE(a + f + 8);
@@ -114,6 +126,7 @@ VR_INLINE void vr_scan_block(
         const float *a = rows + i * k;
         vr_float4 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
         vr_float4 l0 = {0}, l1 = {0}, l2 = {0}, l3 = {0};
+        vr_scan_fetch(a, k);
         for (f = 0; f < whole; f += VR_LANES) {
             vr_float4 x = VR_LOOSE(a + f), y = VR_LOOSE(a + f + 4);
             vr_float4 z = VR_LOOSE(a + f + 8), w = VR_LOOSE(a + f + 12);
@@ -245,6 +258,31 @@ VR_INLINE int vr_scan_is_any_above(const float *scores, float limit) {
     int32_t above = 0, i;
     for (i = 0; i < VR_SCAN_TOGETHER; i++) above |= !(scores[i] <= limit);
     return above;
+}
+
+/* the number of the next of some pieces of work, each of which one thread takes */
+VR_INLINE int64_t vr_take_piece(int64_t *next) {
+#if VR_VECTORS
+    return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
+#else
+    return _InterlockedExchangeAdd64((volatile int64_t *)next, 1);
+#endif
+}
+
+VR_INLINE void vr_finish_piece(uint8_t *finished) {
+#if VR_VECTORS
+    __atomic_store_n(finished, 1, __ATOMIC_RELEASE);
+#else
+    _InterlockedExchange8((volatile char *)finished, 1);
+#endif
+}
+
+VR_INLINE int vr_is_finished(uint8_t *finished) {
+#if VR_VECTORS
+    return __atomic_load_n(finished, __ATOMIC_ACQUIRE);
+#else
+    return _InterlockedOr8((volatile char *)finished, 0);
+#endif
 }
 
 #endif

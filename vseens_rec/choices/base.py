@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Kind = TypeVar("Kind", bound="Choice")
 
@@ -24,6 +27,12 @@ class Choice(BaseEstimator):
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
+
+    def __copy__(self) -> Self:
+        # a call that recommends for one image copies several
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(vars(self))
+        return twin
 
     # its settings can change
     __hash__ = None  # type: ignore[assignment]

@@ -32,6 +32,9 @@ class DenseItemItem(ItemItem):
     weight : float or None, default=None
         What its scores are multiplied by before they are added to those of the factors. None:
         chosen by labels that are hidden of up to 2,000 images.
+    memory_limit : float, default=4e9
+        Bytes that the inverse may take. A fit that needs more is refused: 8 bytes times the square
+        of labels and pairs. The model keeps 4 bytes for each of them and each label.
 
     Examples
     --------
@@ -47,6 +50,7 @@ class DenseItemItem(ItemItem):
         "row_power": [ANY],
         "pairs": [COUNT, None],
         "weight": [ABOVE_ZERO, None],
+        "memory_limit": [ABOVE_ZERO],
     }
 
     def __init__(
@@ -56,12 +60,14 @@ class DenseItemItem(ItemItem):
         row_power: float = 0.5,
         pairs: int | None = None,
         weight: float | None = None,
+        memory_limit: float = 4e9,
     ):
         self.regularization = regularization
         self.dropout = dropout
         self.row_power = row_power
         self.pairs = pairs
         self.weight = weight
+        self.memory_limit = memory_limit
 
 
 class SparseItemItem(ItemItem):

@@ -174,6 +174,19 @@ class FoldIn:
             start = stop
         return out
 
+    def shares(self, labels: NDArray[np.int32]) -> NDArray[np.float64] | None:
+        """Share out an image's factors among its labels, (n, factors), or return None.
+
+        The sum over the labels is what `users` computes, without the bias and but for rounding;
+        steps on single pairs, with other losses than the logistic one, are no such sum.
+        """
+        settings, n_labels = self.settings, len(self.item_factors)
+        if self.newton is None:
+            return None
+        if not len(labels) or (settings.verify_negative_samples and len(labels) >= n_labels):
+            return np.zeros((len(labels), settings.factors))
+        return self.newton.shares(labels, SEED, settings.use_bias)
+
     def _fold(
         self,
         part: Part,

@@ -96,24 +96,29 @@ class Pairs(NamedTuple):
 
     def features(self, matrix: csr_matrix) -> csr_matrix:
         """Return the features of rows, with ones for values; `matrix` is canonical."""
-        indptr = matrix.indptr.astype(np.int64, copy=False)
-        indices = matrix.indices.astype(np.int32, copy=False)
-        n_features = self.n_labels + len(self.partners)
-        if not len(self.partners) or not len(indices):
-            ones = np.ones(len(indices), np.float32)
-            return csr_matrix((ones, indices, indptr), (len(indptr) - 1, n_features), copy=False)
-        pair_indptr = np.empty_like(indptr)
-        kernel.pair_features(indptr, indices, self.indptr, self.partners, pair_indptr, None)
-        pairs = np.empty(pair_indptr[-1], np.int32)
-        kernel.pair_features(indptr, indices, self.indptr, self.partners, pair_indptr, pairs)
-        # the pairs of a row stand behind its labels
-        ids = np.empty(len(indices) + len(pairs), np.int32)
-        before = np.repeat(pair_indptr[:-1], np.diff(indptr))
-        ids[np.arange(len(indices)) + before] = indices
-        before = np.repeat(indptr[1:], np.diff(pair_indptr))
-        ids[np.arange(len(pairs)) + before] = pairs + self.n_labels
+        indptr, ids = self.feature_ids(
+            matrix.indptr.astype(np.int64, copy=False), matrix.indices.astype(np.int32, copy=False)
+        )
+        if len(ids) > indptr[-1]:
+            ids = ids[: indptr[-1]].copy()
         ones = np.ones(len(ids), np.float32)
-        return csr_matrix((ones, ids, indptr + pair_indptr), (len(indptr) - 1, n_features))
+        shape = (len(indptr) - 1, self.n_labels + len(self.partners))
+        return csr_matrix((ones, ids, indptr), shape, copy=False)
+
+    def feature_ids(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the features of rows as indptr and indices; without pairs the arrays as they are.
+
+        The first row need not begin at 0; behind the last one there may be more.
+        """
+        if not len(self.partners) or indptr[0] == indptr[-1]:
+            return indptr, indices
+        labels = indices[indptr[0] : indptr[-1]]
+        most = len(labels) + int(np.diff(self.indptr)[labels].sum())
+        found, ids = np.empty_like(indptr), np.empty(most + 1, np.int32)
+        kernel.row_features(indptr, indices, self.indptr, self.partners, found, ids)
+        return found, ids
 
 
 class ItemItemWeights:
@@ -121,14 +126,22 @@ class ItemItemWeights:
 
     Parameters
     ----------
-    weights : ndarray of float32 or csr_matrix, of shape (n_features, n_labels)
+    weights : ndarray of float32 or csr_matrix, of shape (n_features, n_weighted)
         Of the labels, then of the pairs; 0 where a feature has the label in it.
     pairs : Pairs
         Those that are features.
+    n_labels : int, optional
+        There may be more labels behind those, which have no weights.
     """
 
-    def __init__(self, weights: NDArray[np.float32] | csr_matrix, pairs: Pairs):
+    def __init__(
+        self,
+        weights: NDArray[np.float32] | csr_matrix,
+        pairs: Pairs,
+        n_labels: int | None = None,
+    ):
         self.weights, self.pairs = weights, pairs
+        self.n_labels = int(weights.shape[1]) if n_labels is None else n_labels
         # indptr, ids and values
         self._sparse: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]] | None = None
         if not isinstance(weights, np.ndarray):
@@ -140,6 +153,8 @@ class ItemItemWeights:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file holds."""
+        if self.n_labels > self.weights.shape[1]:
+            return self.of_all_labels().arrays()
         arrays: dict[str, NDArray[Any]] = {
             "item_pairs_indptr": self.pairs.indptr,
             "item_pairs": self.pairs.partners,
@@ -162,31 +177,28 @@ class ItemItemWeights:
         shape = (pairs.n_labels + len(pairs.partners), pairs.n_labels)
         return cls(csr_matrix(tuple(arrays[name] for name in names), shape), pairs)
 
-    @property
-    def n_labels(self) -> int:
-        """Number of labels."""
-        return int(self.weights.shape[1])
-
-    def add_to(self, scores: NDArray[np.float32], rows: csr_matrix, num_threads: int = 1) -> None:
+    def add_to(
+        self,
+        scores: NDArray[np.float32],
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        num_threads: int = 1,
+    ) -> None:
         """Add the scores of images, given their labels, to what is there, in place.
 
         Parameters
         ----------
         scores : ndarray of float32 of shape (n_rows, n_labels)
             Contiguous.
-        rows : csr_matrix of shape (n_rows, n_labels)
-            Canonical; values do not count.
+        indptr, indices : ndarray
+            The labels of each image, ascending; the first one's need not begin at 0.
         num_threads : int
             Upper limit of the threads. The result does not depend on it.
         """
-        features = self.pairs.features(rows)
-        indptr, indices = features.indptr.astype(np.int64, copy=False), features.indices
-        # values of a row of weights, in the mean
-        width = self.n_labels
-        if self._sparse is not None:
-            width = len(self._sparse[2]) // len(self._sparse[0])
+        indptr, indices = self._weighted(indptr, indices)
+        indptr, indices = self.pairs.feature_ids(indptr, indices)
         threads = 1
-        if num_threads != 1 and len(indices) * width > ADDITIONS_PER_THREAD:
+        if num_threads != 1 and (indptr[-1] - indptr[0]) * self.width > ADDITIONS_PER_THREAD:
             threads = effective_threads(num_threads)
         if self._sparse is None:
             kernel.add_dense_weights(indptr, indices, self.weights, scores, threads)
@@ -194,20 +206,43 @@ class ItemItemWeights:
             weight_indptr, ids, values = self._sparse
             kernel.add_sparse_weights(indptr, indices, weight_indptr, ids, values, scores, threads)
 
+    def _weighted(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Leave out labels that came later than the weights."""
+        if self.n_labels == self.weights.shape[1]:
+            return indptr, indices
+        own = indices[indptr[0] : indptr[-1]]
+        kept = own < self.weights.shape[1]
+        return np.concatenate([[0], np.cumsum(kept)])[indptr - indptr[0]], own[kept]
+
+    @property
+    def width(self) -> int:
+        """Values of a row of weights, in the mean."""
+        if self._sparse is None:
+            return int(self.weights.shape[1])
+        return len(self._sparse[2]) // len(self._sparse[0])
+
     def scores(self, rows: csr_matrix, num_threads: int = 1) -> NDArray[np.float32]:
         """Return the scores of images, given their labels, (n_rows, n_labels)."""
         scores = np.zeros((rows.shape[0], self.n_labels), np.float32)
-        self.add_to(scores, rows, num_threads)
+        indptr, indices = rows.indptr.astype(np.int64, copy=False), rows.indices
+        self.add_to(scores, indptr, indices.astype(np.int32, copy=False), num_threads)
         return scores
 
     def scaled(self, factor: float) -> ItemItemWeights:
         """Return the weights times a number."""
-        return ItemItemWeights(self.weights * np.float32(factor), self.pairs)
+        return ItemItemWeights(self.weights * np.float32(factor), self.pairs, self.n_labels)
 
     def grown(self, n_labels: int) -> ItemItemWeights:
-        """Return the weights with labels added that have none."""
-        n, added = self.n_labels, n_labels - self.n_labels
-        if added <= 0:
+        """Return the weights with labels added that have none; no weight is copied."""
+        return ItemItemWeights(self.weights, self.pairs, max(n_labels, self.n_labels))
+
+    def of_all_labels(self) -> ItemItemWeights:
+        """Return the weights with zeros for those of labels that have none."""
+        n = int(self.weights.shape[1])
+        added = self.n_labels - n
+        if not added:
             return self
         last = np.repeat(self.pairs.indptr[-1], added)
         pairs = Pairs(np.concatenate([self.pairs.indptr, last]), self.pairs.partners)
@@ -218,23 +253,27 @@ class ItemItemWeights:
         indptr, indices, data = self._sparse
         indptr = np.insert(indptr, np.repeat(n, added), indptr[n])
         return ItemItemWeights(
-            csr_matrix((data, indices, indptr), (len(indptr) - 1, n_labels)), pairs
+            csr_matrix((data, indices, indptr), (len(indptr) - 1, self.n_labels)), pairs
         )
 
-    def contributions(self, row: csr_matrix, label: int) -> dict[int, float]:
+    def contributions(self, labels: NDArray[np.int32], label: int) -> dict[int, float]:
         """Share the score of a label among the labels of an image; half of a pair's each.
 
         Parameters
         ----------
-        row : csr_matrix of shape (1, n_labels)
-            Canonical.
+        labels : ndarray of int32
+            Those of the image, ascending.
         label : int
             Whose score it is.
         """
-        ids = self.pairs.features(row).indices
+        shares: dict[int, float] = dict.fromkeys(labels.tolist(), 0.0)
+        if label >= self.weights.shape[1]:
+            return shares
+        indptr, own = self._weighted(np.array([0, len(labels)]), labels)
+        indptr, ids = self.pairs.feature_ids(indptr, own)
+        ids = ids[: indptr[-1]]
         values = self._column(self.weights[ids], label)
         parts = self.pairs.parts[ids]
-        shares: dict[int, float] = dict.fromkeys(row.indices.tolist(), 0.0)
         for (first, second), value in zip(parts.tolist(), values.tolist(), strict=True):
             shares[first] += value / 2
             shares[second] += value / 2
@@ -246,7 +285,7 @@ class ItemItemWeights:
         Of a closed form without pairs that is the correlation of two labels, the others given.
         """
         given = self._column(self.weights[[label]].T, 0)
-        taken = self._column(self.weights[: self.n_labels], label)
+        taken = self._column(self.weights[: self.weights.shape[1]], label)
         products = given * taken
         found: NDArray[np.float32] = np.sqrt(np.maximum(products, 0)) * np.sign(given)
         found[label] = 1
@@ -343,6 +382,19 @@ class ClosedForm:
         """Tell the most memory that it takes, beside the matrix and its features."""
         n_features = n_labels + n_pairs
         return 8 * n_features**2 + 4 * n_features * n_labels
+
+    @classmethod
+    def check_memory(
+        cls, n_labels: int, n_pairs: int, limit: float, name: str, remedy: str
+    ) -> None:
+        """Refuse what would take more memory than a limit; `name` is what the caller chose."""
+        needed = cls.bytes_for(n_labels, n_pairs)
+        if needed > limit:
+            raise ValueError(
+                f"{name} of {n_labels} labels{f' and {n_pairs} pairs' if n_pairs else ''} needs "
+                f"{needed / 1e9:.1f} GB, more than memory_limit={limit:g} bytes: use {remedy}, "
+                "whose memory is in proportion to the pairs, or raise memory_limit"
+            )
 
     def weights(self) -> ItemItemWeights:
         """Return the weights of all features for all labels."""

@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 from ..choices import DenseItemItem, SparseItemItem
 from ..choices.item_item import ItemItem
 from .holdouts import FEWEST_IMAGES, Holdout
-from .item_item import ItemItemWeights, local_ridge
-from .item_item_choices import choose_closed_form, ndcg_of, weight_of_parts
+from .item_item import ClosedForm, ItemItemWeights, local_ridge
+from .item_item_choices import choose_closed_form, most_pairs, ndcg_of, weight_of_parts
 
 # one inverse of more takes longer than a regression for each
 MOST_LABELS_OF_DENSE = 6000
@@ -28,14 +28,22 @@ ALONE = 64.0
 
 
 def item_item_of(given: str | ItemItem | None, n_labels: int, iterations: int) -> ItemItem | None:
-    """Return the part that a name stands for; "auto" goes by the numbers of labels and epochs."""
-    if given is None or isinstance(given, ItemItem):
-        return given
+    """Return the part that a name stands for; "auto" goes by the numbers of labels and epochs.
+
+    One whose memory has a limit that it would not keep is refused.
+    """
     if given == "auto":
         if iterations < FEWEST_ITERATIONS:
             return None
         given = "dense" if n_labels <= MOST_LABELS_OF_DENSE else "sparse"
-    return DenseItemItem() if given == "dense" else SparseItemItem()
+    if isinstance(given, str):
+        given = DenseItemItem() if given == "dense" else SparseItemItem()
+    if isinstance(given, DenseItemItem):
+        n_pairs = most_pairs(n_labels) if given.pairs is None else given.pairs
+        ClosedForm.check_memory(
+            n_labels, n_pairs, given.memory_limit, "DenseItemItem", "SparseItemItem"
+        )
+    return given
 
 
 class ItemItemPart:

@@ -9,22 +9,22 @@ from scipy.sparse import csr_matrix
 from .._native import kernel, limit_blas, threads_for
 from .._typing import Floats
 from .fold_in import SEED, FoldIn
-from .interactions import count_labels
 from .padding import padded
 from .samplers import popularity_weights
-from .updates import StoredPairs
+from .stored_pairs import StoredPairs
 
 # passes over the images of a label; the result is the mean after each of the later half
-LABEL_SWEEPS = 40
+LABEL_SWEEPS = 10
 # scores that are drawn and kept at once for a label, if one pass takes no more
 SCORES_AT_ONCE = 1 << 22
 # comparisons in a pass in which a label is the negative: where it would be more often, each of
 # these has more weight
 MOST_NEGATIVES = 500
 # images whose factors tell how long they are
-MEASURED_IMAGES = 4096
+MEASURED_IMAGES = 1024
 # draws whose rank is looked up to know how hard a sampler's negatives are
 RANKED_DRAWS = 300
+RANKED_LABELS = 1024
 
 
 class LabelFoldIn:
@@ -74,8 +74,8 @@ class LabelFoldIn:
         """
         tables, settings = self.tables, self.tables.settings
         out = kernel.aligned_rows(item_users.shape[0], tables.item_factors.shape[1])
-        trained = np.flatnonzero(np.diff(self.known.arrays()[0]))
-        measured = self.user_factors[trained[:: max(1, len(trained) // MEASURED_IMAGES)]]
+        generator = np.random.default_rng(SEED)
+        measured = self.user_factors[self.known.draw_rows(generator, MEASURED_IMAGES)]
         squares = np.einsum("ij,ij->", measured, measured, dtype=np.float64)
         mean_square = max(squares / max(1, len(measured)), 1e-30)
         rate = tables.steps.size * tables.steps.variance / mean_square
@@ -85,7 +85,6 @@ class LabelFoldIn:
             weight_of_ranks = tables.rank_weights[int((n_labels - 1) / max(1.0, self.trials))]
         mean_rank = 1.0
         if settings.sampler.follows_factors:
-            generator = np.random.default_rng(SEED)
             mean_rank = self.comparisons(generator).mean_rank_of_draws()
         for place, itemid in enumerate(itemids):
             start, stop = item_users.indptr[place : place + 2]
@@ -134,7 +133,6 @@ class LabelFoldIn:
     def negatives_of(self, n_images: int, mean_rank: float) -> tuple[int, float]:
         """How often a pass of training draws the label as a candidate, and the weight of one."""
         settings, n_labels = self.tables.settings, len(self.tables.item_factors)
-        labels = self.known.arrays()[1]
         share = 1 / n_labels
         if settings.sampler.follows_factors:
             # taken as in proportion to the chance of scoring higher than a label that was drawn,
@@ -142,11 +140,11 @@ class LabelFoldIn:
             # over all labels it sums to the mean rank of those drawn
             share = 1 / mean_rank
         elif settings.sampler.needs_counts:
-            counts = np.append(count_labels(labels, n_labels), n_images)
+            counts = np.append(self.known.counts(n_labels), n_images)
             weights = popularity_weights(counts, settings.sampler.get_params()["exponent"])
             share = weights[-1] / max(weights[:-1].sum(), 1e-30)
         trials = self.trials if settings.selection.counts_trials else settings.candidates
-        expected = len(labels) * max(1.0, trials) * share
+        expected = self.known.n_pairs * max(1.0, trials) * share
         drawn = max(1, min(MOST_NEGATIVES, round(expected)))
         return drawn, expected / drawn
 
@@ -234,22 +232,21 @@ class Comparisons:
 
     def mean_rank_of_draws(self) -> float:
         """Estimate the mean number of labels that score as high as one that is drawn."""
-        lengths, factors = np.diff(self.known.arrays()[0]), self.tables.item_factors
-        images = np.flatnonzero((lengths > 0) & (lengths < len(factors))).astype(np.int32)
+        factors = self.tables.item_factors
+        images = self.known.draw_rows(self.generator, RANKED_DRAWS)
+        images = images[self.known.lengths(images) < len(factors)]
         if not len(images):
             return 1.0
-        images = self.generator.choice(images, size=min(len(images), RANKED_DRAWS))
-        rows = self.rows(images)
-        drawn = self.draw(images, rows, 1)
-        together = max(1, SCORES_AT_ONCE // len(factors))
-        ranks = 0
+        some_images = images.astype(np.int32)
+        rows = self.rows(some_images)
+        drawn = self.draw(some_images, rows, 1)
+        # some of the labels stand for all
+        some = factors[:: max(1, len(factors) // RANKED_LABELS)]
         # the bits of a product depend on the number of threads
         with limit_blas():
-            for start in range(0, len(images), together):
-                block = slice(start, start + together)
-                scores = rows[block] @ factors.T
-                ranks += int((scores >= np.take_along_axis(scores, drawn[block], 1)).sum())
-        return ranks / len(images)
+            scores = rows @ some.T
+        own = self.scores(rows, drawn)
+        return max(1.0, float((scores >= own).mean()) * len(factors))
 
     @property
     def n_chosen(self) -> int:
@@ -284,13 +281,9 @@ class Comparisons:
 
     def draw_others(self, images: NDArray[np.int32], itemid: int, n: int, sweeps: int) -> Others:
         """Draw positives of other images than those that have the label, n for each pass."""
-        indptr, labels = self.known.arrays()
-        if not len(labels):
-            n = 0
-        pairs = self.generator.integers(max(1, len(labels)), size=n * sweeps)
-        sweep = np.repeat(np.arange(sweeps), n)
-        others = (np.searchsorted(indptr, pairs, side="right") - 1).astype(np.int32)
-        positives = labels[pairs]
+        drawn, positives = self.known.draw(self.generator, n * sweeps)
+        sweep = np.repeat(np.arange(sweeps), n if len(drawn) else 0)
+        others = drawn.astype(np.int32)
         usable = ~np.isin(others, images) & (positives != itemid)
         return Others(sweep[usable], others[usable], positives[usable])
 

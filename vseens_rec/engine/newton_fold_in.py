@@ -1,7 +1,6 @@
 """Vectors of images from their labels, by Newton's method on the loss that a training expects."""
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +42,11 @@ def is_expected(settings: Settings) -> bool:
 
 
 def negatives_of_step(settings: Settings) -> int:
-    """Tell how many negatives a step of an image with few labels draws: a power of two."""
+    """Tell how many negatives a step of an image with few labels draws."""
     if not settings.selection.takes_highest or settings.candidates == 1:
         return NEGATIVES
     wanted = max(LEAST_OF_SEVERAL, NEGATIVES_OF_CANDIDATE * settings.candidates)
-    return int(min(kernel.MOST_NEGATIVES, 2 ** math.ceil(math.log2(wanted))))
+    return min(kernel.MOST_NEGATIVES, wanted)
 
 
 def chances_of(settings: Settings, group_size: int, n_drawn: int) -> NDArray[np.float32] | None:
@@ -96,7 +95,49 @@ class NewtonFoldIn:
             for n_drawn in (self.n_negatives, 2 * self.n_negatives)
         )
 
-    def run(self, part: Part, seed: int, n_threads: int) -> int:
+    def shares(self, labels: NDArray[np.int32], seed: int, use_bias: bool) -> NDArray[np.float64]:
+        """Share out the factors of a row among its labels, (n, columns without the bias).
+
+        Every step goes where the labels of the row pull it, each to itself and away from the
+        negatives that it is compared with, and where the penalty pulls what each has done so far.
+        So the sum of the shares is the row that `run` computes, but for rounding.
+        """
+        n, k = len(labels), self.settings.factors
+        stride = self.item_factors.shape[1]
+        way = {
+            "taken": np.zeros(STEPS + 1, np.float32),
+            "vectors": np.zeros((STEPS, stride), np.float32),
+            "negatives": np.zeros((STEPS, 2 * kernel.MOST_NEGATIVES), np.int32),
+            "weights": np.zeros((STEPS, 2 * kernel.MOST_NEGATIVES), np.float32),
+        }
+        row = np.zeros((1, k + use_bias), np.float32)
+        row[0, k:] = 1
+        part = Part(np.array([0, n]), labels, np.zeros(1, np.int32), row)
+        self.run(part, seed, 1, **way)
+        own = self.item_factors[labels].astype(np.float64)
+        matrix = self.first_step.matrix[:k, :k].astype(np.float64)
+        taken = way["taken"].astype(np.float64)
+        gaps = own[:, :k] - self.first_step.mean_negative[:k]
+        shares = taken[0] / n * gaps @ matrix
+        total: NDArray[np.float64] = np.zeros_like(shares)
+        for step in range(STEPS):
+            used = way["weights"][step] > 0
+            negatives = self.item_factors[way["negatives"][step][used]].astype(np.float64)
+            weights = way["weights"][step][used].astype(np.float64)
+            vector = way["vectors"][step].astype(np.float64)
+            gaps = (own @ vector)[:, None] - negatives @ vector
+            slopes = special.expit(-gaps) * weights
+            pulls = slopes.sum(axis=1)[:, None] * own[:, :k] - slopes @ negatives[:, :k]
+            decay = self.settings.regularization_user
+            if self.settings.regularize_violating_only:
+                decay *= float(((gaps < 0) @ weights).mean())
+            shares = shares + taken[step + 1] * ((pulls / n - decay * shares) @ matrix)
+            if step:
+                total += shares
+        total /= STEPS - 1
+        return total
+
+    def run(self, part: Part, seed: int, n_threads: int, **way: NDArray[Any]) -> int:
         """Compute the factors of rows; return how many are not finite."""
         return kernel.fold_rows(
             self.sampler,
@@ -116,4 +157,5 @@ class NewtonFoldIn:
             verify=self.settings.verify_negative_samples,
             seed=seed,
             n_threads=n_threads,
+            **way,
         )

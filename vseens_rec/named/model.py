@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from .. import _validation, frames
 from .._typing import BinaryFile, MatrixLike, PathLike
 from ..datasets import Annotations
-from ..engine.updates import StoredPairs
+from ..engine.stored_pairs import StoredPairs
 from ..estimator import LinearRecommender
 from ..files import archive, models
 from ..files.archive import Header, Kinds, MmapMode
