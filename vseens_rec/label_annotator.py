@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from . import _validation
 from ._native import limit_blas
 from ._typing import MatrixLike
-from .choices import Sampler
+from .choices import Penalty, Sampler
 from .choices.base import as_choice
 from .choices.losses import Loss
 from .engine.interactions import count_labels
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelAnnotator"]
 
-# of the usual model: few labels are hard for an image of which nothing but features is known
-CANDIDATES = 20
+# of the usual model, whose map has to do without labels of an image: more negatives, labels that
+# are hardly shrunk, and images that learn less beside it
+CANDIDATES = 50
+PENALTY = Penalty(user=1.0, positive=0.001, negative=0.001)
 
 
 def _has_probabilities(annotator: "LabelAnnotator") -> bool:
@@ -55,7 +57,8 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
     ----------
     model : VSEens or None, default=None
         What learns; it is cloned. None: ``VSEens(loss="softmax", sampler="uniform",
-        candidates=20, item_item=None)``. Where one is given, a grid reaches its parameters by
+        candidates=50, item_item=None, regularization=Penalty(user=1.0, positive=0.001,
+        negative=0.001))``. Where one is given, a grid reaches its parameters by
         ``model__factors``.
     n_labels : int, default=5
         Labels that `predict` gives an image.
@@ -121,7 +124,13 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
     def _unfitted(self) -> VSEens:
         if self.model is not None:
             return self.model
-        return VSEens(loss="softmax", sampler="uniform", candidates=CANDIDATES, item_item=None)
+        return VSEens(
+            loss="softmax",
+            sampler="uniform",
+            candidates=CANDIDATES,
+            regularization=PENALTY,
+            item_item=None,
+        )
 
     def fit(self, X: MatrixLike, y: MatrixLike) -> "Self":
         """Learn labels from features.
