@@ -96,7 +96,9 @@ class VSEens(LinearRecommender):
         ``rank_scale`` are open as well. Where nothing ranks above popularity, the model ends as
         popularity, with a warning. `trial_` has what was found. A number here leaves the trial out.
         So do fewer than 20 `iterations`, fewer than 100 images of two labels or more, and a
-        `positive_sampling` other than ``"pairs"``.
+        `positive_sampling` other than ``"pairs"``. Where images have features, None is a tenth of
+        that for labels, and for images 0.5, once for every visit to one in place of every pair, on
+        what they learn beside their features.
     iterations : int, default=50
         Number of epochs: each trains on as many positives as there are stored pairs.
     sampler : {"adaptive", "uniform", "popularity", "exact"} or Sampler, default="adaptive"

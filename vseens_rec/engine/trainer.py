@@ -458,7 +458,9 @@ class Trainer:
             return
         unseen = self.interactions.label_counts == 0
         self.item_factors[unseen, : self.settings.factors] = 0
-        self.user_factors[self.interactions.lengths == 0, : self.settings.factors] = 0
+        if not self.has_products:
+            # what features say stays
+            self.user_factors[self.interactions.lengths == 0, : self.settings.factors] = 0
 
     def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the factors of images and labels as they are, without the padding."""
