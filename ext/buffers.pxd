@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from feature_map cimport FeatureRow
 from losses cimport LossSum
 from rank_table cimport FACTORS_AT_ONCE, MOST_ON_GRID, N_COUNTERS, Sorter
 from rng cimport Random
@@ -57,6 +58,8 @@ ctypedef struct Scratch:
     Block following
     float* user
     float* following_user
+    # of the vector that is trained on
+    FeatureRow features
     # of the row that is trained on
     float learning_rate_user
     float decay_user
@@ -105,8 +108,10 @@ cdef inline size_t lay_out_sorter(
 
 
 # divides memory among the buffers, from an address on; returns where they end
+# n_features: most features of an image
 cdef inline size_t lay_out(
-    Scratch* scratch, const SamplerTables* tables, uint32_t candidates, bint dense, size_t address
+    Scratch* scratch, const SamplerTables* tables, uint32_t candidates, bint dense,
+    size_t n_features, size_t address
 ) noexcept nogil:
     cdef size_t n_labels = tables.n_labels
     cdef size_t row = tables.stride * sizeof(float)
@@ -134,21 +139,28 @@ cdef inline size_t lay_out(
     scratch.gradient = <float*> take(&address, row)
     scratch.prepared = <float*> take(&address, row)
     scratch.folded = <float*> take(&address, row)
+    # one more, since what is dropped is written over
+    scratch.features.numbers = <uint32_t*> take(&address, (n_features + 1) * sizeof(uint32_t))
+    scratch.features.values = <float*> take(&address, (n_features + 1) * sizeof(float))
+    scratch.features.keeps = <float*> take(&address, n_features * sizeof(float))
+    scratch.features.shares = <float*> take(&address, n_features * sizeof(float))
+    scratch.features.loaded = <float*> take(&address, row)
     return address
 
 
 # begins on a line, so that no line holds what two threads write
 cdef inline Scratch* allocate(
-    const SamplerTables* tables, uint32_t candidates, bint dense
+    const SamplerTables* tables, uint32_t candidates, bint dense, size_t n_features
 ) noexcept nogil:
     cdef Scratch measured
     cdef size_t header = in_lines(sizeof(Scratch))
-    cdef void* memory = calloc(lay_out(&measured, tables, candidates, dense, header + 64), 1)
+    cdef void* memory = calloc(
+        lay_out(&measured, tables, candidates, dense, n_features, header + 64), 1)
     if memory == NULL:
         return NULL
     cdef Scratch* scratch = <Scratch*> in_lines(<size_t> memory)
     scratch.memory = memory
-    lay_out(scratch, tables, candidates, dense, <size_t> scratch + header)
+    lay_out(scratch, tables, candidates, dense, n_features, <size_t> scratch + header)
     scratch.counts.loss.factor = 1.0
     return scratch
 
@@ -164,14 +176,14 @@ cdef inline void release(Scratch** scratch, int n) noexcept nogil:
 
 # one for every thread
 cdef inline Scratch** allocate_all(
-    int n_threads, const SamplerTables* tables, uint32_t candidates, bint dense
+    int n_threads, const SamplerTables* tables, uint32_t candidates, bint dense, size_t n_features
 ) except NULL:
     cdef Scratch** scratch = <Scratch**> calloc(n_threads, sizeof(Scratch*))
     cdef int i
     cdef bint complete = scratch != NULL
     for i in range(n_threads):
         if complete:
-            scratch[i] = allocate(tables, candidates, dense)
+            scratch[i] = allocate(tables, candidates, dense, n_features)
             complete = scratch[i] != NULL
     if not complete:
         release(scratch, n_threads)

@@ -1,5 +1,6 @@
 # All of a kernel, compiled once for every instruction set.
 
+include "features.pxi"
 include "item_item.pxi"
 include "item_item_scores.pxi"
 include "label_fold_in.pxi"

@@ -77,6 +77,10 @@ ctypedef struct NewtonFoldIn:
     float size
     float penalty
     bint decay_violating_only
+    # rows start from what their features say, and what they learn beside that has a penalty that
+    # does not grow with their positives
+    bint anchored
+    float penalty_own
     bint verify
     const float* inverse
     const float* mean_negative
@@ -217,6 +221,10 @@ cdef void add_slopes(
     vr_add_rows(
         task.item_factors, <Py_ssize_t> task.stride, scratch.negatives, scratch.slopes,
         n_negatives, move)
+    if task.anchored:
+        add_row(task, user, -task.penalty_own * share, move)
+        add_row(task, scratch.drawing.features.loaded, task.penalty_own * share, move)
+        return
     add_row(task, user, -task.penalty * (decay if task.decay_violating_only else 1), move)
 
 
@@ -270,7 +278,10 @@ cdef bint fold_row_in(
     drawing.random = random_stream(task.seed, 0, key)
     memset(user, 0, task.stride * sizeof(float))
     memcpy(user, out, task.columns * sizeof(float))
-    take_step_from_zero(task, labels, share, n, user, gradient, move)
+    if task.anchored:
+        memcpy(drawing.features.loaded, user, task.stride * sizeof(float))
+    else:
+        take_step_from_zero(task, labels, share, n, user, gradient, move)
     if task.verify:
         unmark_positives(&drawing.drawer)
         mark_positives(&drawing.drawer, labels, <uint32_t> n)
@@ -314,7 +325,7 @@ def fold_rows(
     int n_negatives, int pairs_of_few, int steps, double size, double penalty,
     bint regularize_violating_only, bint verify, uint64_t seed, int n_threads,
     float[::1] taken=None, float[:, ::1] vectors=None, int32_t[:, ::1] negatives=None,
-    float[:, ::1] weights=None
+    float[:, ::1] weights=None, bint anchored=False, double penalty_own=0.0
 ):
     """Learn the factors of rows, each from its positives alone; return how many are not finite.
 
@@ -335,6 +346,8 @@ def fold_rows(
         twice, or None; the way of a single row: how much of the first move and of that of each step
         is taken; the row before each step, its negatives and how likely each is chosen, 0 behind
         them
+    anchored : what a row starts from is what its features say, and not to be left at once
+    penalty_own : then, of how far it is from there, in place of the penalty
     """
     cdef NewtonFoldIn task
     cdef int64_t n_rows = rows.shape[0], place, longest = 0
@@ -370,6 +383,7 @@ def fold_rows(
     task.n_negatives, task.pairs_of_few = n_negatives, pairs_of_few
     task.steps, task.size, task.penalty = steps, <float> size, <float> penalty
     task.decay_violating_only, task.verify = regularize_violating_only, verify
+    task.anchored, task.penalty_own = anchored, <float> penalty_own
     task.seed = seed
     if taken is not None:
         if n_rows != 1:
@@ -379,7 +393,7 @@ def fold_rows(
         task.taken, task.vectors = &taken[0], &vectors[0, 0]
         task.negatives, task.weights = &negatives[0, 0], &weights[0, 0]
     n_threads = <int> max(1, min(<int64_t> n_threads, n_rows // ROWS_FOLDED))
-    drawing = allocate_all(n_threads, &sampler.tables, MOST_DRAWN + MOST_AHEAD, False)
+    drawing = allocate_all(n_threads, &sampler.tables, MOST_DRAWN + MOST_AHEAD, False, 0)
     for place in range(n_rows):
         longest = max(longest, indptr[rows[place] + 1] - indptr[rows[place]])
     memory = calloc(

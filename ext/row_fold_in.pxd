@@ -1,7 +1,7 @@
 """The vector of an image from its labels alone, with those of the labels fixed."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from buffers cimport Scratch
 from rng cimport mix, random_stream
@@ -19,6 +19,9 @@ ctypedef struct FoldIn:
     const float* first_step
     const float* mean_negative
     float unit
+    # rows start from what their features say, and every pass shrinks what they learn beside that
+    bint anchored
+    float penalty_own
 
 
 # Newton's step on the logistic loss of the row's positives against all negatives at once, if those
@@ -48,6 +51,17 @@ cdef inline void take_first_step(
         fold_in.unit * <float> 0.5 / (1 + <float> 0.25 * squares), 0, settings.stride)
 
 
+# what the vector has learned beside where it started
+cdef inline void shrink_to_start(
+    const Task* task, const FoldIn* fold_in, Scratch* scratch, const Row* row
+) noexcept nogil:
+    cdef const float* start = scratch.features.loaded
+    cdef const float* learns = task.settings.learns
+    cdef float decay = row.share * task.settings.learning_rate_user * fold_in.penalty_own
+    decay /= 1 + decay
+    vr_add_masked(row.user, start, learns, decay, decay, task.settings.stride)
+
+
 # the mean over the later sweeps; the random numbers depend on the positives alone
 cdef inline void fold_row(
     const Task* task, const FoldIn* fold_in, Scratch* scratch, const Row* row
@@ -60,13 +74,18 @@ cdef inline void fold_row(
     cdef int64_t i
     for i in range(row.begin, row.end):
         key = mix(key + <uint64_t> task.indices[i] + 1)
-    take_first_step(task, fold_in, scratch, row)
+    if fold_in.anchored:
+        memcpy(scratch.features.loaded, row.user, settings.stride * sizeof(float))
+    else:
+        take_first_step(task, fold_in, scratch, row)
     if settings.cosine:
         normalise(row.user, settings.stride)
     scratch.random = random_stream(task.seed, task.epoch, key)
     memset(scratch.folded, 0, settings.stride * sizeof(float))
     for sweep in range(sweeps):
         train_pairs(task, scratch, row, False, NULL)
+        if fold_in.anchored:
+            shrink_to_start(task, fold_in, scratch, row)
         if 2 * sweep >= sweeps - 1:
             vr_add_masked(scratch.folded, row.user, settings.learns, 1, 0, settings.stride)
             kept += 1

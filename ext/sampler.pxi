@@ -149,7 +149,7 @@ cdef class Sampler:
         """
         require_alignment(&users[0, 0])
         cdef int64_t n_rows = users.shape[0], row
-        cdef Scratch** scratch = allocate_all(n_threads, &self.tables, 1, False)
+        cdef Scratch** scratch = allocate_all(n_threads, &self.tables, 1, False, 0)
         cdef bint verify = indptr is not None
         cdef int64_t size = out.shape[1]
         with nogil, parallel(num_threads=n_threads):
@@ -170,7 +170,7 @@ cdef class Sampler:
         """Write the law that draw() follows, for every row of users, to out (n, n_labels)."""
         require_alignment(&users[0, 0])
         cdef int64_t n_rows = users.shape[0], row
-        cdef Scratch** scratch = allocate_all(n_threads, &self.tables, 1, False)
+        cdef Scratch** scratch = allocate_all(n_threads, &self.tables, 1, False, 0)
         cdef bint verify = indptr is not None
         with nogil, parallel(num_threads=n_threads):
             for row in prange(n_rows, schedule="dynamic", chunksize=ROWS_AT_ONCE):

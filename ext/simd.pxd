@@ -46,6 +46,10 @@ cdef extern from "simd/rows.h" nogil:
         Py_ssize_t k
     )
     void vr_scale(float* a, float scale, Py_ssize_t k)
+    void vr_move_rows(
+        float* rows, Py_ssize_t stride, const uint32_t* numbers, const float* keeps,
+        const float* shares, Py_ssize_t n, const float* step
+    )
     void vr_share_sum(
         const int32_t* rows, Py_ssize_t n, const float* factors, float* out, Py_ssize_t stride,
         float weight

@@ -114,6 +114,7 @@ def start_rows(
     require_alignment(&item_factors[0, 0])
     require_alignment(&mean[0])
     vectors.factors = &user_factors[0, 0]
+    vectors.features = NULL
     vectors.columns, vectors.stride = <uint32_t> user_factors.shape[1], stride
     rows_at_once = rows_between_checks(n_rows, indices.shape[0], stride)
     for first in range(0, n_rows, rows_at_once):
@@ -132,9 +133,9 @@ cdef void start_row(
     const VectorParts* vectors, int32_t row, float* user, const int32_t* labels, int64_t n,
     const float* item_factors, const float* mean, const float* learns, float start
 ) noexcept nogil:
-    load_vector(vectors, row, user)
+    load_vector(vectors, row, user, NULL)
     add_start(user, labels, n, item_factors, mean, learns, start, vectors.stride)
-    store_vector(vectors, row, user)
+    store_vector(vectors, row, user, NULL, 1)
 
 
 def multiply_pairs(

@@ -21,6 +21,7 @@ from buffers cimport (
     require_length,
 )
 from choices cimport number_of
+from feature_map cimport FeatureMap
 from losses cimport LossKind, loss_kinds, make_loss
 from row_fold_in cimport FoldIn, fold_row
 from samplers cimport ranks_live, unmark_positives
@@ -38,6 +39,9 @@ from visits cimport (
     store_row,
     train_pairs,
 )
+
+
+cdef class Features
 
 
 cdef class Sampler
@@ -106,12 +110,19 @@ cdef class Training:
         this one, divided by 1 and a quarter of the product of both, and times
     unit : float
         which is that of the scores. Needed where there are sweeps.
+    anchored : bool
+        In place of that first step, a row stays where it is, and sweeps shrink what it learns
+        beside that; regularization_user has no part then.
+    regularization_own : float
+        Penalty of what an image learns beside its features, once for every visit.
     """
 
     # of a run, all but its data
     cdef Task task
     cdef FoldIn fold_in
     cdef double regularization_user, regularization_positive, regularization_negative
+    cdef double regularization_own
+    cdef float n_learned
     cdef Sampler sampler
     # the arrays that the pointers lead to
     cdef tuple kept
@@ -145,6 +156,8 @@ cdef class Training:
         const float[:, ::1] first_step=None,
         const float[::1] mean_negative=None,
         double unit=1.0,
+        bint anchored=False,
+        double regularization_own=0.0,
     ):
         cdef Settings* settings = &self.task.settings
         cdef int64_t stride = sampler.tables.stride
@@ -159,6 +172,7 @@ cdef class Training:
         memset(&self.task, 0, sizeof(Task))
         memset(&self.fold_in, 0, sizeof(FoldIn))
         self.sampler = sampler
+        self.n_learned = <float> max(1.0, np.sum(learns))
         settings.tables = &sampler.tables
         settings.item_factors = &item_factors[0, 0]
         settings.stride = <uint32_t> stride
@@ -187,7 +201,9 @@ cdef class Training:
             <uint32_t> LEAST_AHEAD, min(<uint32_t> candidates, <uint32_t> MOST_AHEAD))
         settings.pairs_ahead = (LEAST_AHEAD + settings.candidates - 1) // settings.candidates
         settings.writes_candidates = not sweeps and settings.selection == FIRST
-        self.regularization_user = regularization_user
+        # what images have of their own beside features has a penalty of its own
+        self.regularization_user = 0.0 if anchored else regularization_user
+        self.regularization_own = regularization_own
         self.regularization_positive = regularization_positive
         self.regularization_negative = regularization_negative
         self.task.vectors.stride = settings.stride
@@ -208,6 +224,8 @@ cdef class Training:
             self.fold_in.first_step = &first_step[0, 0]
             self.fold_in.mean_negative = &mean_negative[0]
             self.fold_in.unit = <float> unit
+            self.fold_in.anchored = anchored
+            self.fold_in.penalty_own = <float> regularization_own
         self.kept = (item_factors, aligned_learns, rank_weights, first_step, mean_negative)
 
     def run(
@@ -225,6 +243,8 @@ cdef class Training:
         const int32_t[::1] draws=None,
         const double[::1] running_values=None,
         int64_t first_row=0,
+        Features features=None,
+        double learning_rate_features=0.0,
         int n_threads=1,
     ):
         """Train on the positives of the given rows, in this order, and return counts.
@@ -239,11 +259,14 @@ cdef class Training:
         running_values : IN, of running_sums(): draw by value; None: uniformly
         first_row : the number of row 0 where these are some rows of a larger matrix: random numbers
             go by the number there, so that they are the same wherever the rows are trained
+        features : of the images, whose map is moved; None: images have factors of their own alone
         """
         cdef Task task = self.task
         cdef const FoldIn* fold_in = &self.fold_in
         cdef Settings* settings = &task.settings
+        cdef FeatureMap map_of_features
         cdef Counts counts
+        cdef size_t most_features = 0
         cdef int64_t n_rows = rows.shape[0], rows_at_once, n_chunks, chunk
         cdef Scratch** scratch
         require_shape(
@@ -284,11 +307,34 @@ cdef class Training:
         settings.decay_user = <float> (learning_rate_user * self.regularization_user)
         settings.decay_positive = <float> (learning_rate * self.regularization_positive)
         settings.decay_negative = <float> (learning_rate * self.regularization_negative)
+        if features is not None:
+            if features.n_rows != indptr.shape[0] - 1:
+                raise ValueError(
+                    f"there are features of {features.n_rows} images, but pairs of "
+                    f"{indptr.shape[0] - 1}")
+            if features.map.stride != settings.stride:
+                raise ValueError(
+                    f"the map of features must have rows of {settings.stride}, got "
+                    f"{features.map.stride}")
+            map_of_features = features.map
+            map_of_features.learning_rate = <float> learning_rate_features
+            map_of_features.learning_rate_user = settings.learning_rate_user
+            map_of_features.decay_own = <float> (learning_rate_user * self.regularization_own)
+            map_of_features.learns = settings.learns
+            map_of_features.n_learned = self.n_learned
+            map_of_features.seed = seed
+            map_of_features.epoch = epoch
+            map_of_features.first_row = first_row
+            settings.decay_user = 0
+            task.vectors.features = &map_of_features
+            # the vector of a row is not whole before the map has moved with the row before
+            task.draws_ahead = False
+            most_features = features.most
         rows_at_once = max(1, min(<int64_t> ROWS_AT_ONCE, n_rows // (TURNS * max(1, n_threads))))
         n_chunks = (n_rows + rows_at_once - 1) // rows_at_once
         n_threads = <int> max(1, min(<int64_t> n_threads, n_chunks))
         scratch = allocate_all(
-            n_threads, settings.tables, settings.candidates, settings.corrected)
+            n_threads, settings.tables, settings.candidates, settings.corrected, most_features)
         with nogil, parallel(num_threads=n_threads):
             for chunk in prange(n_chunks, schedule="dynamic", chunksize=1):
                 train_rows(
@@ -357,20 +403,20 @@ cdef void train_rows(
     for place in range(start, stop):
         fetch_rows(task, place, stop)
         if not drawn:
-            row = load_row(task, place, scratch.user)
+            row = load_row(task, scratch, place, scratch.user)
             begin_row(task, scratch, &row)
         if task.settings.labels_stay:
             fold_row(task, fold_in, scratch, &row)
-            store_row(task, &row)
+            store_row(task, scratch, &row)
         elif task.draws_ahead and place + 1 < stop and row.n_pairs > 0:
-            following = load_row(task, place + 1, scratch.following_user)
+            following = load_row(task, scratch, place + 1, scratch.following_user)
             train_pairs(task, scratch, &row, drawn, &following)
-            store_row(task, &row)
+            store_row(task, scratch, &row)
             row, drawn = following, True
             scratch.user, scratch.following_user = scratch.following_user, scratch.user
         else:
             train_pairs(task, scratch, &row, drawn, NULL)
-            store_row(task, &row)
+            store_row(task, scratch, &row)
             drawn = False
     unmark_positives(&scratch.drawer)
 

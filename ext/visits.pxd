@@ -134,10 +134,12 @@ cdef inline void step_pairs(
 
 
 # vector: where that of the image goes, padded
-cdef inline Row load_row(const Task* task, int64_t place, float* vector) noexcept nogil:
+cdef inline Row load_row(
+    const Task* task, Scratch* scratch, int64_t place, float* vector
+) noexcept nogil:
     cdef Row row
     cdef int32_t image = task.rows[place]
-    load_vector(&task.vectors, image, vector)
+    load_vector(&task.vectors, image, vector, &scratch.features)
     row.image = image
     row.user = vector
     row.begin = task.indptr[image]
@@ -149,8 +151,8 @@ cdef inline Row load_row(const Task* task, int64_t place, float* vector) noexcep
     return row
 
 
-cdef inline void store_row(const Task* task, const Row* row) noexcept nogil:
-    store_vector(&task.vectors, row.image, row.user)
+cdef inline void store_row(const Task* task, Scratch* scratch, const Row* row) noexcept nogil:
+    store_vector(&task.vectors, row.image, row.user, &scratch.features, row.share)
 
 
 # all draws from here on are for this row

@@ -21,7 +21,10 @@ def padded(kernel, factors):
 PLAIN = {"learning_rate": 0.1, "learning_rate_user": 0.1, "seed": 9, "epoch": 2}
 
 
-OF_A_RUN = {*PLAIN, "group_size", "draws", "running_values", "first_row", "n_threads"}
+OF_A_RUN = {
+    *PLAIN, "group_size", "draws", "running_values", "first_row", "n_threads", "features",
+    "learning_rate_features",
+}  # fmt: skip
 
 
 def train(kernel, sampler, matrix, rows, users, items, *, learns=None, **options):
@@ -110,6 +113,12 @@ def run_both(
             k = columns - bias
             first_step[:k, :k] = options["first_step"]
             mean_negative[:k] = options["mean_negative"]
+    features = None
+    slow_options = dict(options)
+    of_features = slow_options.pop("features", None)
+    if of_features is not None:
+        fast_map, slow_options["features"] = of_features
+        features = fast_map.features
     running = options.get("values")
     if running is not None:
         running = kernel.running_sums(matrix.indptr.astype(np.int64), running)
@@ -132,12 +141,16 @@ def run_both(
         epoch=epoch, n_threads=n_threads, sweeps=options.get("sweeps", 0),
         least_steps=options.get("least_steps", 0), first_step=first_step,
         mean_negative=mean_negative, unit=options.get("unit", 1.0),
-        pairs_of_full_steps=options.get("pairs_of_full_steps", 0.0),
+        pairs_of_full_steps=options.get("pairs_of_full_steps", 0.0), features=features,
+        learning_rate_features=0.0 if features is None else fast_map.rate,
+        anchored=options.get("anchored", False),
+        regularization_own=options.get("decay_own", 0.0),
     )  # fmt: skip
+    user_rate = options.get("learning_rate_user", options["learning_rate"])
     slow_users, slow_items = users.copy(), items.copy()
     loss = reference.epoch(
         matrix, slow_users, slow_items, slow, seed=seed, epoch=epoch, order=rows, bias=bias,
-        **options,
+        **slow_options | {"decay_own": options.get("decay_own", 0.0) * user_rate},
     )  # fmt: skip
     assert not fast_items[:, columns:].any()
     return (fast_users, fast_items[:, :columns], counts), (

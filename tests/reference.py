@@ -136,7 +136,8 @@ def epoch(matrix, users, items, sampler, *, seed, epoch, order, **options):
     Options: loss, selection, candidates, group_size, max_trials, margin, temperature,
     learning_rate, decay (of users, positives, negatives), violating_only, verify, bias, interval,
     draws, values, corrected, cosine, damped, in_turn, sweeps, least_steps,
-    first_step, mean_negative, unit, learning_rate_user, pairs_of_full_steps.
+    first_step, mean_negative, unit, learning_rate_user, pairs_of_full_steps, features (a
+    `FeatureMap`), decay_own (of what images learn beside features).
     """
     interval = options.get("interval") or float("inf")
     state = _Epoch(matrix, users, items, sampler, options)
@@ -155,7 +156,12 @@ def epoch(matrix, users, items, sampler, *, seed, epoch, order, **options):
                 key = mix((key + int(label) + 1) % 2**64)
             random = Random(seed, epoch, key)
             learned = slice(None, -1) if options.get("bias") else slice(None)
-            if options.get("first_step") is not None:
+            start = users[row].copy()
+            share = min(1, options.get("pairs_of_full_steps", 0) / n_pairs or 1)
+            keep = 1 / (1 + share * options.get("decay_own", 0.0))
+            if options.get("anchored"):
+                pass
+            elif options.get("first_step") is not None:
                 apart = items[matrix.indices[begin:end]].mean(axis=0)[learned]
                 apart = apart - options["mean_negative"]
                 move = options["first_step"] @ apart
@@ -166,14 +172,59 @@ def epoch(matrix, users, items, sampler, *, seed, epoch, order, **options):
             sweeps = max(sweeps, options.get("least_steps", 0) // n_pairs)
             for _ in range(sweeps):
                 state.row(random, row, begin, end, n_pairs)
+                if options.get("anchored"):
+                    users[row][learned] = (start + keep * (users[row] - start))[learned]
                 after.append(users[row].copy())
             users[row] = np.mean(after[sweeps // 2 :], axis=0)
             if options.get("cosine"):
                 users[row] /= np.linalg.norm(users[row])
+        elif options.get("features") is not None:
+            own, features = users[row].copy(), options["features"]
+            kept, values = features.choose(seed, epoch, int(row))
+            loaded = own + values @ features.weights[kept]
+            users[row] = loaded
+            state.row(random, row, begin, end, n_pairs)
+            move = users[row] - loaded
+            share = state.user_rate / state.full_rate
+            learned = slice(None, -1) if options.get("bias") else slice(None)
+            users[row] = own
+            if features.has_own:
+                users[row] += move
+                users[row][learned] /= 1 + share * options.get("decay_own", 0.0)
+            features.step(kept, values, (move / state.full_rate)[learned])
         else:
             state.row(random, row, begin, end, n_pairs)
         since += n_pairs
     return state.loss
+
+
+class FeatureMap:
+    """Features of images and a matrix that maps them, moved by AdaGrad."""
+
+    def __init__(self, rows, weights, squares, *, rate=0.1, dropout=0.0, penalty=0.0, has_own=True):
+        self.rows, self.weights, self.squares = rows, weights, squares
+        self.rate, self.dropout, self.penalty, self.has_own = rate, dropout, penalty, has_own
+
+    def choose(self, seed, epoch, row):
+        """Features that are not dropped, and their values, which make up for the others."""
+        numbers, values = self.rows[row]
+        random = Random(mix(seed + 0x44524F50), epoch, row)
+        kept = np.ones(len(numbers), dtype=bool)
+        if self.dropout:
+            drawn = [random.next() for _ in range(-(-len(numbers) // 2))]
+            halves = [half for number in drawn for half in (number & 0xFFFFFFFF, number >> 32)]
+            kept = np.array(halves[: len(numbers)]) >= int(self.dropout * 2**32)
+        return numbers[kept], (values[kept] / (1 - self.dropout)).astype(np.float32)
+
+    def step(self, kept, values, gradient):
+        square = (gradient**2).mean()
+        if square == 0:
+            return
+        self.squares[kept] += values**2 * square
+        steps = self.rate / np.sqrt(self.squares[kept])
+        moved = self.weights[kept]
+        moved[:, : len(gradient)] += np.outer(steps * values, gradient)
+        self.weights[kept] = moved / (1 + steps * self.penalty)[:, None]
 
 
 class _Epoch:

@@ -39,8 +39,8 @@ def test_a_fit_converts_once(annotations, monkeypatch):
     converted = []
     original = Interactions.of.__func__
 
-    def of(cls, *given):
-        converted.append(original(cls, *given))
+    def of(cls, *given, **named):
+        converted.append(original(cls, *given, **named))
         return converted[-1]
 
     monkeypatch.setattr(Interactions, "of", classmethod(of))

@@ -106,7 +106,7 @@ def test_more_negatives_are_drawn_where_fewer_of_them_count(candidates, expected
 def test_more_negatives_than_there_is_room_for_are_refused(fitted):
     settings = settings_of(fitted, 120)
     sampler = sampler_of(settings, 120, lambda: np.ones(120))
-    newton = NewtonFoldIn(settings, padded(fitted.item_factors), sampler, group_size=1)
+    newton = NewtonFoldIn(settings, padded(fitted.item_factors), sampler, group_size=1, penalty=0.1)
     part = newton_fold_in.Part(
         np.array([0, 1]), np.array([3], np.int32), np.array([0], np.int32),
         np.zeros((1, fitted.item_factors.shape[1]), np.float32),

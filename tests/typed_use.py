@@ -18,6 +18,7 @@ from vseens_rec import (
     AoBPR,
     Checkpoint,
     ExactSampler,
+    LabelAnnotator,
     NaiveRank,
     NamedModel,
     NamedRanking,
@@ -116,6 +117,9 @@ def fitted(model: VSEens, X: csr_matrix) -> None:
     assert_type(model.best_iteration_, int)
     assert_type(model.n_features_in_, int)
     assert_type(model.transform(X), Floats)
+    assert_type(model.fit(X, image_features=X).transform(X, image_features=X), Floats)
+    assert_type(model.annotate(X, N=3, prior_exponent=0.5), Lists)
+    assert_type(LabelAnnotator(model).fit(X, X).decision_function(X), NDArray[np.float32])
     assert_type(model.score(X), float)
     assert_type(model.score(X, X), float)
     assert_type(model.factors_of(X, np.arange(3)), Floats)

@@ -21,6 +21,7 @@ from .baselines import (
 )
 from .files.checkpoints import Checkpoint
 from .item_item import EASE, EDLAE, SparseEASE
+from .label_annotator import LabelAnnotator
 from .named import NamedModel, NamedRanking
 from .sampling import AdaptiveSampler, ExactSampler, PopularitySampler, UniformSampler
 from .text import SkipGram
@@ -36,6 +37,7 @@ __all__ = [
     "AoBPR",
     "Checkpoint",
     "ExactSampler",
+    "LabelAnnotator",
     "NaiveRank",
     "NamedModel",
     "NamedRanking",

@@ -6,6 +6,7 @@ from ._kernel_plain import (
     SAMPLERS as SAMPLERS,
     SELECTIONS as SELECTIONS,
     SLICE as SLICE,
+    Features as Features,
     Ranker as Ranker,
     Sampler as Sampler,
     Training as Training,

@@ -91,6 +91,25 @@ class Ranker:
         out: NDArray[np.float64],
     ) -> None: ...
 
+class Features:
+    @property
+    def n_rows(self) -> int: ...
+    @property
+    def most(self) -> int: ...
+    def __init__(
+        self,
+        values: NDArray[np.float32],
+        indptr: NDArray[np.int64] | None,
+        indices: NDArray[np.int32] | None,
+        weights: NDArray[np.float32],
+        squares: NDArray[np.float32],
+        *,
+        dropout: float = 0.0,
+        regularization: float = 0.0,
+        has_own: bool = True,
+    ) -> None: ...
+    def add_to(self, out: NDArray[np.float32], n_threads: int) -> None: ...
+
 class Training:
     def __init__(
         self,
@@ -121,6 +140,8 @@ class Training:
         first_step: NDArray[np.float32] | None = None,
         mean_negative: NDArray[np.float32] | None = None,
         unit: float = 1.0,
+        anchored: bool = False,
+        regularization_own: float = 0.0,
     ) -> None: ...
     def run(
         self,
@@ -137,6 +158,8 @@ class Training:
         draws: NDArray[np.int32] | None = None,
         running_values: NDArray[np.float64] | None = None,
         first_row: int = 0,
+        features: Features | None = None,
+        learning_rate_features: float = 0.0,
         n_threads: int = 1,
     ) -> dict[str, float]: ...
 
@@ -184,6 +207,8 @@ def fold_rows(
     vectors: NDArray[np.float32] | None = None,
     negatives: NDArray[np.int32] | None = None,
     weights: NDArray[np.float32] | None = None,
+    anchored: bool = False,
+    penalty_own: float = 0.0,
 ) -> int: ...
 def fold_label(
     factors: NDArray[np.float32],

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from ._typing import EpochCallback, Floats, IdsLike, MatrixLike
 from .choices import Adaptive, Exact, Hinge, Random, Softmax, Violator, Warp
 from .choices.base import Choice
+from .engine.features import Features
 from .engine.interactions import count_labels
 from .engine.settings import Usual
 from .engine.stored_pairs import StoredPairs
@@ -392,6 +393,7 @@ class Popularity(LinearRecommender):
         show_progress: bool,
         callback: EpochCallback | None,
         checkpoint: Checkpoint | None,
+        features: Features | None,
     ) -> None:
         if checkpoint is not None:
             raise ValueError("Popularity counts once: leave checkpoint out, nothing goes on later")
@@ -407,7 +409,9 @@ class Popularity(LinearRecommender):
     def _expected_columns(self) -> int:
         return 1
 
-    def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
+    def partial_fit_users(
+        self, userids: IdsLike, user_items: MatrixLike, *, image_features: MatrixLike | None = None
+    ) -> None:
         """Add images, or set their labels, and count how many images have each label anew.
 
         A model that was saved without the fitted matrix keeps the counts it has.
@@ -418,6 +422,8 @@ class Popularity(LinearRecommender):
             Row numbers, each once, as in `VSEens.partial_fit_users`.
         user_items : sparse matrix of shape (n, n_labels)
             All labels of each image.
+        image_features : None
+            Popularity has no use for them.
 
         Raises
         ------
@@ -433,12 +439,12 @@ class Popularity(LinearRecommender):
         >>> model.item_factors.ravel().tolist()
         [2.0, 1.0, 1.0]
         """
-        super().partial_fit_users(userids, user_items)
+        super().partial_fit_users(userids, user_items, image_features=image_features)
         if "_pairs" in self.__dict__:
             counts = count_labels(self._pairs.arrays()[1], len(self.item_factors))
             self.item_factors = counts.astype(self.item_factors.dtype)[:, None]
 
-    def _fold_in_rows(self, matrix: csr_matrix) -> Floats:
+    def _fold_in_rows(self, matrix: csr_matrix, features: Features | None = None) -> Floats:
         return np.ones((matrix.shape[0], 1), dtype=self.item_factors.dtype)
 
     def _fold_in_labels(

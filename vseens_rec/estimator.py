@@ -15,14 +15,15 @@ from sklearn.utils.validation import check_is_fitted
 from . import _validation, frames
 from ._native import limit_blas
 from ._typing import BinaryFile, EpochCallback, Floats, MatrixLike, PathLike
+from .annotating import AnnotatingRecommender
 from .choices.base import Choice
+from .engine.features import Features, FittedMap
 from .engine.item_item import ItemItemWeights
 from .engine.stored_pairs import StoredPairs
 from .files import models
 from .files.archive import Arrays, MmapMode
 from .files.checkpoints import Checkpoint
 from .files.models import NO_EXTRAS, Extras, ModelState
-from .growing import GrowingRecommender
 from .metrics import held_out_metrics
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class LinearRecommender(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, GrowingRecommender
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AnnotatingRecommender
 ):
     """An estimator of scikit-learn and a model of implicit, whose scores are products of factors.
 
@@ -56,6 +57,7 @@ class LinearRecommender(
         show_progress: bool,
         callback: EpochCallback | None,
         checkpoint: Checkpoint | None,
+        features: Features | None,
     ) -> None:
         """Learn from a canonical matrix and remember what was learned."""
         raise NotImplementedError
@@ -103,6 +105,7 @@ class LinearRecommender(
         callback: EpochCallback | None = None,
         *,
         user_items: MatrixLike | None = None,
+        image_features: MatrixLike | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> "Self": ...
     @overload
@@ -112,6 +115,7 @@ class LinearRecommender(
         y: bool,
         show_progress: EpochCallback | None,
         *,
+        image_features: MatrixLike | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> "Self": ...
     def fit(
@@ -122,6 +126,7 @@ class LinearRecommender(
         callback: EpochCallback | None = None,
         *,
         user_items: MatrixLike | None = None,
+        image_features: MatrixLike | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> "Self":
         """Learn the factors of images and labels, starting afresh.
@@ -147,6 +152,10 @@ class LinearRecommender(
             what it was until `fit` ends.
         user_items : sparse matrix or array-like of shape (n_images, n_labels)
             `X`, under implicit's name for it.
+        image_features : sparse matrix or array-like of shape (n_images, n_features), optional
+            Features of each image, for models that learn from features (`VSEens` and its presets).
+            Their columns should have about the same scale. `transform`, `annotate` and whatever
+            computes factors anew takes them as well then; they are not kept.
         checkpoint : vseens_rec.Checkpoint or None, default=None
             A file that the training is written to as it goes on, and goes on from if it is there.
 
@@ -159,8 +168,8 @@ class LinearRecommender(
         ------
         ValueError
             `X` is not a 2-d matrix of finite values >= 0 with a positive among them, a parameter
-            is out of range, parameters contradict each other, or `checkpoint` is of another
-            training.
+            is out of range, parameters contradict each other, `checkpoint` is of another training,
+            or `image_features` are no matrix of finite numbers with a row for every image.
         implicit.recommender_base.ModelFitError
             The factors diverged; the model is then as it was before the call.
         KeyboardInterrupt, or what `callback` or the writing of `checkpoint` raises
@@ -204,8 +213,9 @@ class LinearRecommender(
         before = dict(self.__dict__)
         try:
             matrix = _validation.check_user_items(self, self._as_matrix(X))
+            features = self._features_to_learn_from(image_features, matrix.shape[0])
             with limit_blas(self.num_threads):
-                self._learn(matrix, bool(show_progress), callback, checkpoint)
+                self._learn(matrix, bool(show_progress), callback, checkpoint, features)
         except BaseException:
             if self.user_factors is before.get("_user_factors"):
                 # nothing was learned: what checking X has set goes back as well
@@ -214,7 +224,45 @@ class LinearRecommender(
             raise
         return self
 
-    def transform(self, X: MatrixLike) -> Floats:
+    def fit_transform(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        *,
+        image_features: MatrixLike | None = None,
+        **fit_params: Any,
+    ) -> Floats:
+        """Fit, and return what `transform` gives for the same images.
+
+        Parameters
+        ----------
+        X : sparse matrix or array-like of shape (n_images, n_labels)
+            The labels of the images (values > 0).
+        y : None
+            Ignored.
+        image_features : sparse matrix or array-like of shape (n_images, n_features), optional
+            Features of each image.
+        **fit_params
+            What `fit` takes beside that.
+
+        Returns
+        -------
+        ndarray of shape (n_images, factors + use_bias)
+            Factors of the images.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> from vseens_rec.datasets import load_emoji
+        >>> model = VSEens(factors=8, iterations=2, random_state=0, num_threads=1)
+        >>> model.fit_transform(load_emoji().matrix).shape
+        (1881, 9)
+        """
+        if image_features is not None:
+            fit_params["image_features"] = image_features
+        return self.fit(X, y, **fit_params).transform(X, image_features=image_features)
+
+    def transform(self, X: MatrixLike, *, image_features: MatrixLike | None = None) -> Floats:
         """Compute the factors of images from their labels, with the factors of labels fixed.
 
         Where the loss is logistic and the selection not the violator: Newton's step on the loss
@@ -232,17 +280,21 @@ class LinearRecommender(
         ----------
         X : sparse matrix or array-like of shape (n_images, n_labels)
             The labels of the images (values > 0). They need not be images of `fit`.
+        image_features : sparse matrix or array-like of shape (n_images, n_features), optional
+            Their features, which a model that was fitted with features needs. An image starts from
+            what these say, and the fewer labels it has the less it leaves that.
 
         Returns
         -------
         ndarray of shape (n_images, factors + use_bias)
             Factors, of the type `dtype`. Those of images without a label are zero, but for the 1
-            of the bias, so that labels rank by their biases.
+            of the bias, so that labels rank by their biases, and what its features say.
 
         Raises
         ------
         ValueError
-            `X` is not a 2-d matrix of finite values >= 0 with n_labels columns.
+            `X` is not a 2-d matrix of finite values >= 0 with n_labels columns, or `image_features`
+            are missing or of another shape.
 
         Examples
         --------
@@ -257,9 +309,18 @@ class LinearRecommender(
         ((100, 9), True)
         """
         check_is_fitted(self)
-        return self._fold_in_rows(_validation.check_new_rows(self, X))
+        rows = _validation.check_new_rows(self, X)
+        return self._fold_in_rows(
+            rows, self._features_of(image_features, rows.shape[0], "transform")
+        )
 
-    def score(self, X: MatrixLike, y: MatrixLike | None = None) -> float:
+    def score(
+        self,
+        X: MatrixLike,
+        y: MatrixLike | None = None,
+        *,
+        image_features: MatrixLike | None = None,
+    ) -> float:
         """Measure how high held-out labels rank: NDCG@10 over all labels that an image lacks.
 
         Parameters
@@ -271,6 +332,9 @@ class LinearRecommender(
             The labels held out of `X`. Without a matrix here, each image hides one label, chosen by
             a hash of its labels, and is folded in from the rest; images with fewer than
             two labels are left out.
+        image_features : sparse matrix or array-like of shape (n_images, n_features), optional
+            Features of the images in `X`, which a model that was fitted with features needs, unless
+            `X` is the matrix of the fit.
 
         Returns
         -------
@@ -298,9 +362,14 @@ class LinearRecommender(
         """
         check_is_fitted(self)
         _validation.check_features(self, X)
-        return held_out_metrics(self, X, y, ["ndcg@10"])["ndcg@10"]
+        return held_out_metrics(self, X, y, ["ndcg@10"], image_features)["ndcg@10"]
 
-    def factors_of(self, matrix: csr_matrix, rows: NDArray[np.integer[Any]]) -> Floats:
+    def factors_of(
+        self,
+        matrix: csr_matrix,
+        rows: NDArray[np.integer[Any]],
+        image_features: MatrixLike | None = None,
+    ) -> Floats:
         """Return the factors of some rows of a matrix: learned, if the fit was on these pairs.
 
         `score` and `vseens_rec.metrics.ranking_scorer` ask this of a model.
@@ -311,6 +380,8 @@ class LinearRecommender(
             Canonical: sorted, without duplicates, every stored value > 0.
         rows : ndarray of int
             Rows whose factors are wanted.
+        image_features : sparse matrix or array-like of shape (n_images, n_features), optional
+            Features of the images of the matrix.
 
         Returns
         -------
@@ -336,10 +407,14 @@ class LinearRecommender(
             if np.array_equal(matrix.indptr, indptr) and np.array_equal(matrix.indices, indices):
                 learned: Floats = self.user_factors[rows]
                 return learned
-        return self._fold_in_rows(matrix[rows])
+        features = self._features_of(image_features, matrix.shape[0], "score")
+        return self._fold_in_rows(matrix[rows], None if features is None else features.rows(rows))
 
     def scores_of(
-        self, matrix: csr_matrix, rows: NDArray[np.integer[Any]] | None = None
+        self,
+        matrix: csr_matrix,
+        rows: NDArray[np.integer[Any]] | None = None,
+        image_features: MatrixLike | None = None,
     ) -> NDArray[np.float32]:
         """Score all labels for images, by factors and by the labels that they have.
 
@@ -349,6 +424,8 @@ class LinearRecommender(
             Canonical: the labels of each image.
         rows : ndarray of int of shape (n,), optional
             Images whose learned factors are used; otherwise factors are folded in.
+        image_features : sparse matrix or array-like of shape (n, n_features), optional
+            Features of the images, where factors are folded in.
 
         Returns
         -------
@@ -366,8 +443,10 @@ class LinearRecommender(
         (5, 1151)
         """
         check_is_fitted(self)
-        users = self._fold_in_rows(matrix) if rows is None else self.user_factors[rows]
-        return self._sums(users, matrix)
+        if rows is not None:
+            return self._sums(self.user_factors[rows], matrix)
+        features = self._features_of(image_features, matrix.shape[0], "scores_of")
+        return self._sums(self._fold_in_rows(matrix, features), matrix)
 
     @property
     def _n_features_out(self) -> int:
@@ -445,6 +524,9 @@ class LinearRecommender(
         if self._item_item is not None:
             learned |= self._item_item.arrays()
         learned |= {name: attributes[name] for name in self._extras.arrays if name in attributes}
+        if self._feature_map is not None:
+            learned["feature_factors"] = self._feature_map.weights
+            learned["feature_squares"] = self._feature_map.squares
         arrays = {name: np.asarray(array) for name, array in learned.items() if array is not None}
         self._check_files_columns(arrays, "the model")
         values = {**models.VALUES, **self._extras.values}
@@ -454,6 +536,7 @@ class LinearRecommender(
             {name: attributes[name] for name in values if name in attributes},
             frames.fitted_columns(self),
             arrays,
+            None if self._feature_map is None else self._feature_map.names,
         )
 
     @classmethod
@@ -483,6 +566,12 @@ class LinearRecommender(
         model.__dict__.update(
             {name: state.arrays[name] for name in cls._extras.arrays if name in state.arrays}
         )
+        if "feature_factors" in state.arrays:
+            model._feature_map = FittedMap(
+                state.arrays["feature_factors"],
+                state.arrays["feature_squares"],
+                state.feature_names,
+            )
         if "liked_indptr" in state.arrays:
             model._pairs = StoredPairs(state.arrays["liked_indptr"], state.arrays["liked_indices"])
         if state.columns is not None:

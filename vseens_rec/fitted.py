@@ -10,8 +10,10 @@ from scipy.sparse import csr_matrix
 from . import _validation
 from ._native import limit_blas
 from ._typing import Floats, LearnedFactors, Ranking
+from .engine.features import Features, FittedMap
 from .engine.item_item import ItemItemWeights
 from .engine.stored_pairs import StoredPairs
+from .image_features import check_features, check_missing
 from .serving import LeftOut, best_of_scores, norms_of, products
 
 # images that are scored at once: the more, the fewer times dense weights come from far memory
@@ -24,6 +26,8 @@ class FittedModel(MatrixFactorizationBase):
     num_threads: int
     # what scores have beside the products of factors
     _item_item: ItemItemWeights | None = None
+    # what maps the features of images
+    _feature_map: FittedMap | None = None
 
     # The two base classes disagree on where fitted state lives: implicit's is set in its
     # constructor and public, scikit-learn's must appear in fit and not clash with parameters.
@@ -82,6 +86,25 @@ class FittedModel(MatrixFactorizationBase):
         pairs = self._item_item.pairs
         found: NDArray[np.int32] = pairs.parts[pairs.n_labels :]
         return found
+
+    @property
+    def feature_factors(self) -> Floats | None:
+        """What maps features to factors, (n_features, factors + use_bias); None without."""
+        return None if self._feature_map is None else self._feature_map.weights
+
+    def _features_of(self, image_features: Any, n_images: int | None, call: str) -> Features | None:
+        """Check the features of images for a call: they are needed where the fit had some."""
+        known = self._feature_map
+        if known is None:
+            if image_features is not None:
+                raise ValueError(
+                    f"{call} got image_features, but {type(self).__name__} was fitted without: "
+                    "pass them to fit as well, or leave them out"
+                )
+            return None
+        if image_features is None:
+            check_missing(type(self).__name__, known, call)
+        return check_features(image_features, n_images, known)
 
     @property
     def _has_bias(self) -> bool:

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, frames
 from ._typing import Floats, IdsLike, MatrixLike
+from .engine.features import Features
 from .engine.stored_pairs import StoredPairs
 from .engine.updates import grown, is_unshared, replaced
 from .recommender import FactorRecommender
@@ -15,8 +16,8 @@ from .recommender import FactorRecommender
 class GrowingRecommender(FactorRecommender):
     """A model that folds in images by their labels, and labels by their images."""
 
-    def _fold_in_rows(self, matrix: csr_matrix) -> Floats:
-        """Compute the factors of images; each follows from its labels and the model alone."""
+    def _fold_in_rows(self, matrix: csr_matrix, features: Features | None = None) -> Floats:
+        """Compute the factors of images; each follows from its row and the model alone."""
         raise NotImplementedError
 
     def _fold_in_labels(
@@ -25,7 +26,9 @@ class GrowingRecommender(FactorRecommender):
         """Compute the factors of labels, given those of the images and what images have."""
         raise NotImplementedError
 
-    def recalculate_user(self, userid: IdsLike, user_items: MatrixLike) -> Floats:
+    def recalculate_user(
+        self, userid: IdsLike, user_items: MatrixLike, *, image_features: MatrixLike | None = None
+    ) -> Floats:
         """Compute factors of images from their labels, without changing the model.
 
         Parameters
@@ -34,6 +37,8 @@ class GrowingRecommender(FactorRecommender):
             Row numbers; they have no influence on the result.
         user_items : sparse matrix of shape (1 or n, n_labels)
             The labels of each image.
+        image_features : sparse matrix or array-like of shape (1 or n, n_features), optional
+            Their features, which a model that was fitted with features needs.
 
         Returns
         -------
@@ -43,7 +48,8 @@ class GrowingRecommender(FactorRecommender):
         Raises
         ------
         ValueError
-            `user_items` has the wrong shape or negative values.
+            `user_items` has the wrong shape or negative values, or `image_features` are missing or
+            of another shape.
 
         Examples
         --------
@@ -63,7 +69,8 @@ class GrowingRecommender(FactorRecommender):
         rows = _validation.check_canonical_rows(
             user_items, n_rows, n_labels, "recalculate_user", model=self
         )
-        factors = self._fold_in_rows(rows)
+        features = self._features_of(image_features, n_rows, "recalculate_user")
+        factors = self._fold_in_rows(rows, features)
         return factors[0] if isinstance(userid, int) else factors
 
     def recalculate_item(self, itemid: IdsLike, item_users: MatrixLike) -> Floats:
@@ -107,7 +114,9 @@ class GrowingRecommender(FactorRecommender):
         factors = self._fold_in_labels(ids, rows, self.user_factors, self._known())
         return factors[0] if np.ndim(itemid) == 0 else factors
 
-    def partial_fit_users(self, userids: IdsLike, user_items: MatrixLike) -> None:
+    def partial_fit_users(
+        self, userids: IdsLike, user_items: MatrixLike, *, image_features: MatrixLike | None = None
+    ) -> None:
         """Set the factors of images, new ones or such whose labels changed, by fold-in.
 
         A call costs what its images do; now and then one copies the model's arrays to where there
@@ -121,11 +130,14 @@ class GrowingRecommender(FactorRecommender):
         user_items : sparse matrix of shape (n, n_labels)
             All labels of each image. They take the place of those that the model remembers, which
             `recommend` filters.
+        image_features : sparse matrix or array-like of shape (n, n_features), optional
+            Their features, which a model that was fitted with features needs. They are not kept.
 
         Raises
         ------
         ValueError
-            A number comes twice, or `user_items` has the wrong shape or negative values.
+            A number comes twice, `user_items` has the wrong shape or negative values, or
+            `image_features` are missing or of another shape.
 
         Examples
         --------
@@ -147,13 +159,15 @@ class GrowingRecommender(FactorRecommender):
         rows = _validation.check_canonical_rows(
             user_items, len(ids), n_labels, "partial_fit_users", model=self
         )
-        folded = self._fold_in_rows(rows)
+        features = self._features_of(image_features, len(ids), "partial_fit_users")
+        folded = self._fold_in_rows(rows, features)
         # new images are written behind the others, and others copied where somebody has them
         in_place = is_unshared(self.__dict__, "_user_factors")
         users, n_rows = self.user_factors, int(ids.max(initial=-1)) + 1
         if n_rows - len(users) > (ids >= len(users)).sum():
             # images in between that are not given
-            users = grown(users, n_rows, self._fold_in_rows(csr_matrix((1, n_labels))))
+            unknown = None if features is None else Features.none(1, features.n_features)
+            users = grown(users, n_rows, self._fold_in_rows(csr_matrix((1, n_labels)), unknown))
         pairs: StoredPairs | None = self.__dict__.get("_pairs")
         if pairs is not None:
             self._check_pairs(pairs)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _validation
 from ._typing import EpochCallback, Floats, IdListLike, IdsLike, MatrixLike, Ranking
 from .choices import DenseItemItem, SparseItemItem
+from .engine.features import Features
 from .engine.holdouts import Holdout
 from .engine.item_item import MEMORY_LIMIT, ClosedForm, ItemItemWeights, Pairs, local_ridge
 from .engine.item_item_choices import SEED, choose_closed_form, most_pairs
@@ -47,6 +48,7 @@ class _ItemItemModel(LinearRecommender):
         show_progress: bool,
         callback: EpochCallback | None,
         checkpoint: Checkpoint | None,
+        features: Features | None,
     ) -> None:
         name = type(self).__name__
         if checkpoint is not None:
@@ -64,7 +66,7 @@ class _ItemItemModel(LinearRecommender):
     def _expected_columns(self) -> int:
         return 0
 
-    def _fold_in_rows(self, matrix: csr_matrix) -> Floats:
+    def _fold_in_rows(self, matrix: csr_matrix, features: Features | None = None) -> Floats:
         return np.zeros((matrix.shape[0], 0), np.float32)
 
     def _fold_in_labels(
@@ -78,13 +80,15 @@ class _ItemItemModel(LinearRecommender):
     def _n_features_out(self) -> int:
         return len(self.item_factors)
 
-    def transform(self, X: MatrixLike) -> Floats:
+    def transform(self, X: MatrixLike, *, image_features: MatrixLike | None = None) -> Floats:
         """Score all labels for images, given their labels.
 
         Parameters
         ----------
         X : sparse matrix or array-like of shape (n_images, n_labels)
             The labels of the images (values > 0). They need not be images of `fit`.
+        image_features : None
+            Weights between labels have no use for them.
 
         Returns
         -------
@@ -102,7 +106,7 @@ class _ItemItemModel(LinearRecommender):
         """
         check_is_fitted(self)
         rows = _validation.check_new_rows(self, X)
-        return self.scores_of(rows)
+        return self.scores_of(rows, image_features=image_features)
 
     def similar_items(
         self,

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
+from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation, frames
@@ -21,6 +22,7 @@ from .engine.measures import (
     rank_by_factors,
     values_of,
 )
+from .image_features import rows_of_features
 
 __all__ = ["ranking_metrics", "ranking_scorer"]
 
@@ -205,7 +207,8 @@ def ranking_scorer(*metrics: str) -> "RankingScorer":
     callable
         Returns a float for one metric, and for several a dict, as scikit-learn takes for
         several figures of one model: ``GridSearchCV(..., scoring=ranking_scorer("ndcg@10",
-        "recall@10"), refit="ndcg@10")``.
+        "recall@10"), refit="ndcg@10")``. Where images have features, searches pass them on to
+        ``ranking_scorer(...).set_score_request(image_features=True)``.
 
     Raises
     ------
@@ -232,12 +235,27 @@ class RankingScorer:
 
     def __init__(self, metrics: Iterable[str]):
         self.metrics: tuple[str, ...] = tuple(metric.name for metric in parse_metrics(metrics))
+        self._request = MetadataRequest(owner="ranking_scorer")
+
+    def set_score_request(self, *, image_features: bool | str | None = None) -> "RankingScorer":
+        """Ask searches to pass features of images on, as scikit-learn's own scorers do."""
+        self._request.score.add_request(param="image_features", alias=image_features)
+        return self
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Return what is asked for."""
+        return self._request
 
     def __call__(
-        self, estimator: Any, X: MatrixLike, y: MatrixLike | None = None
+        self,
+        estimator: Any,
+        X: MatrixLike,
+        y: MatrixLike | None = None,
+        *,
+        image_features: MatrixLike | None = None,
     ) -> float | dict[str, float]:
         """Measure a fitted estimator."""
-        found = held_out_metrics(estimator, X, y, self.metrics)
+        found = held_out_metrics(estimator, X, y, self.metrics, image_features)
         return found[self.metrics[0]] if len(self.metrics) == 1 else found
 
     def __repr__(self) -> str:
@@ -245,7 +263,11 @@ class RankingScorer:
 
 
 def held_out_metrics(
-    estimator: Any, X: MatrixLike, y: MatrixLike | None, metrics: Iterable[str]
+    estimator: Any,
+    X: MatrixLike,
+    y: MatrixLike | None,
+    metrics: Iterable[str],
+    image_features: MatrixLike | None = None,
 ) -> dict[str, float]:
     """Measure a fitted estimator, or the last step of a pipeline, as `ranking_scorer` says."""
     if _validation.is_matrix(y):
@@ -260,6 +282,10 @@ def held_out_metrics(
     name = type(estimator).__name__
     known = _validation.check_matrix(X, name, allow_empty=True)
     if not _validation.is_matrix(y):
+        if image_features is not None:
+            image_features = rows_of_features(
+                image_features, np.diff(known.indptr) >= 2, known.shape[0]
+            )
         known, held_out = hide_one_label(known)
     else:
         held_out = _validation.check_matrix(y, name, "y")
@@ -277,9 +303,12 @@ def held_out_metrics(
                 f"X has {known.shape[1]} labels (columns), but {name} was fitted with {n_labels}"
             )
     else:
+        if image_features is not None:
+            raise ValueError(f"{name} has no use for image_features: leave them out")
         return ranking_metrics(estimator, known, held_out, metrics)
     asked = np.flatnonzero(np.diff(held_out.indptr))
-    factors, rest = factors_of(known, asked), known[asked]
+    given = {} if image_features is None else {"image_features": image_features}
+    factors, rest = factors_of(known, asked, **given), known[asked]
     model: Scoring = Factors(factors, estimator.item_factors)
     if getattr(estimator, "item_weights", None) is not None:
 

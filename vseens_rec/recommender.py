@@ -33,6 +33,8 @@ class FactorRecommender(FittedModel):
         filter_items: IdListLike | None = None,
         recalculate_user: bool = False,
         items: IdListLike | None = None,
+        *,
+        image_features: MatrixLike | None = None,
     ) -> Ranking:
         """Recommend labels for an image, or for each of several.
 
@@ -53,6 +55,9 @@ class FactorRecommender(FittedModel):
             Use factors computed from `user_items` instead of the learned ones.
         items : array-like of int, optional
             Rank these labels only; excludes `filter_items`.
+        image_features : sparse matrix or array-like of shape (1 or n, n_features), optional
+            Features of each image, which `recalculate_user` needs of a model that was fitted with
+            features.
 
         Returns
         -------
@@ -71,7 +76,8 @@ class FactorRecommender(FittedModel):
         ValueError
             `user_items` has the wrong shape, or is left out and the model was saved without the
             fitted matrix; `N` is below 1; `items` is empty, has a label twice or is given with
-            `filter_items`.
+            `filter_items`; `image_features` are given without `recalculate_user`, or are missing or
+            of another shape with it.
 
         Examples
         --------
@@ -103,6 +109,11 @@ class FactorRecommender(FittedModel):
         if items is not None:
             # implicit would leave out only one of them for the images that have the label
             _validation.check_unique(items, "items")
+        if image_features is not None and not recalculate_user:
+            raise ValueError(
+                "recommend computes nothing from image_features unless recalculate_user=True: pass "
+                "that, or leave them out to use the factors there are"
+            )
         left_out = None
         if user_items is not None:
             user_items = _validation.check_rows(user_items, n_rows, n_labels, model=self)
@@ -115,7 +126,7 @@ class FactorRecommender(FittedModel):
         if recalculate_user:
             if user_items is None and left_out is not None:
                 user_items = left_out.matrix(n_labels)
-            users = self.recalculate_user(userid, user_items)
+            users = self.recalculate_user(userid, user_items, image_features=image_features)
         else:
             users = self.user_factors[userid]
         known = None

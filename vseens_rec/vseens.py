@@ -19,6 +19,7 @@ from .choices import (
     Adaptive,
     EarlyStopping,
     Exact,
+    FeatureMap,
     ItemItem,
     Loss,
     Penalty,
@@ -29,6 +30,7 @@ from .choices import (
 )
 from .choices.base import Choice, constraint
 from .engine.course import Course
+from .engine.features import Features, MapInTraining
 from .engine.fold_in import LEAST_STEPS, FoldIn
 from .engine.group_size import last_group_size
 from .engine.interactions import Interactions
@@ -54,6 +56,7 @@ from .engine.updates import ArrayNotes, transposed
 from .estimator import LinearRecommender
 from .files.checkpoints import Checkpoint, Resumable, stored_result
 from .files.models import ModelState
+from .image_features import check_width
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -96,7 +99,9 @@ class VSEens(LinearRecommender):
         ``rank_scale`` are open as well. Where nothing ranks above popularity, the model ends as
         popularity, with a warning. `trial_` has what was found. A number here leaves the trial out.
         So do fewer than 20 `iterations`, fewer than 100 images of two labels or more, and a
-        `positive_sampling` other than ``"pairs"``.
+        `positive_sampling` other than ``"pairs"``. Where images have features, None is a tenth of
+        that for labels, and for images 0.5, once for every visit to one in place of every pair, on
+        what they learn beside their features.
     iterations : int, default=50
         Number of epochs: each trains on as many positives as there are stored pairs.
     sampler : {"adaptive", "uniform", "popularity", "exact"} or Sampler, default="adaptive"
@@ -164,6 +169,9 @@ class VSEens(LinearRecommender):
         epochs. `recommend`, `score`, the measures and `explain` use both; the factors alone are
         what `transform`, `similar_items` and `similar_users` use. None, and where hidden labels
         rank no higher with it: factors alone.
+    features : FeatureMap or None, default=None
+        How the features that `fit` gets as ``image_features`` are mapped to factors. None: as
+        `FeatureMap` does by default.
     warm_start : bool, default=False
         Let `fit` go on from the factors that the model has. The matrix may have more images and
         labels than before: images and labels keep their numbers, and new ones start from
@@ -190,6 +198,8 @@ class VSEens(LinearRecommender):
         Factors of the labels. Those of a label without a pair in the training are 0 but for its
         bias, which ranks it last, and those of an image without a label but for the 1 of the bias:
         nothing is similar to them.
+    feature_factors : ndarray of shape (n_features, factors + use_bias) or None
+        What maps features of images to factors; None where `fit` got none.
     history_ : dict of str to list of float
         One value an epoch: ``loss`` (mean of a positive), ``violations`` (share of positives
         whose negative scored within the margin of the hinge, or, with other losses, higher),
@@ -242,6 +252,7 @@ class VSEens(LinearRecommender):
     best_iteration_: int
     n_features_in_: int
 
+    _takes_features = True
     # what None means, where a preset has something else
     _usual = Usual()
     # choices that a preset keeps to one kind, by the parameter
@@ -267,6 +278,7 @@ class VSEens(LinearRecommender):
         "init": [*constraint(Start), None],
         "fold_in_users": ["boolean"],
         "item_item": [StrOptions({"auto", "dense", "sparse"}), ItemItem, None],
+        "features": [FeatureMap, None],
         "warm_start": ["boolean"],
         "early_stopping": ["boolean", EarlyStopping],
         "random_state": ["random_state", np.random.Generator],
@@ -293,6 +305,7 @@ class VSEens(LinearRecommender):
         init: str | Start | None = None,
         fold_in_users: bool = True,
         item_item: str | ItemItem | None = "auto",
+        features: FeatureMap | None = None,
         warm_start: bool = False,
         early_stopping: bool | EarlyStopping = False,
         dtype: DTypeLike = np.float32,
@@ -317,6 +330,7 @@ class VSEens(LinearRecommender):
         self.init = init
         self.fold_in_users = fold_in_users
         self.item_item = item_item
+        self.features = features
         self.warm_start = warm_start
         self.early_stopping = early_stopping
         self.dtype = dtype
@@ -401,9 +415,15 @@ class VSEens(LinearRecommender):
         show_progress: bool,
         callback: EpochCallback | None,
         checkpoint: Checkpoint | None,
+        features: Features | None,
     ) -> None:
         n_labels = matrix.shape[1]
-        check(settings_of(self, n_labels, TrialResult()))
+        if self.features is not None and features is None:
+            raise ValueError(
+                f"features={self.features!r} says how features are mapped, but fit got none: "
+                "pass image_features=, or use features=None"
+            )
+        check(settings_of(self, n_labels, TrialResult(), features is not None))
         course = Course(
             matrix,
             _validation.seed_from(self.random_state),
@@ -413,6 +433,7 @@ class VSEens(LinearRecommender):
             item_item=item_item_of(self.item_item, n_labels, self.iterations),
             show_progress=show_progress,
             popularity=self._popularity(matrix),
+            features=features,
         )
         with closing(course):
             # factors of zero, with which popularity is all there is, have no direction to go on in
@@ -421,8 +442,11 @@ class VSEens(LinearRecommender):
             )
             course.found = self._found() if continues else self._try(course, checkpoint)
             initial = self._factors_to_continue(course) if continues else None
-            settings = settings_of(self, n_labels, course.found)
-            trainer = course.start(settings, initial, self.iterations)
+            settings = settings_of(self, n_labels, course.found, features is not None)
+            initial_map = None
+            if continues and self._feature_map is not None:
+                initial_map = MapInTraining.of(self._feature_map)
+            trainer = course.start(settings, initial, self.iterations, initial_map)
             if continues:
                 # factors set by hand have no epochs
                 trainer.continue_history(self._history(), getattr(self, "n_iter_", 0))
@@ -515,9 +539,19 @@ class VSEens(LinearRecommender):
                 f"{matrix.shape}, the model {old}. Pass all rows and columns, new ones last, or "
                 "use warm_start=False"
             )
+        features = course.features
+        if (features is None) != (self._feature_map is None):
+            had, gets = ("no", "some") if self._feature_map is None else ("some", "none")
+            raise ValueError(
+                f"warm_start goes on from a fit with {had} image_features, but this one gets "
+                f"{gets}: pass them in both or in neither, or use warm_start=False"
+            )
+        if features is not None and self._feature_map is not None:
+            check_width(features, self._feature_map)
         known = matrix[:, : old[1]]
         if matrix.shape[0] > old[0]:
-            users = np.concatenate([users, self._fold_in_rows(known[old[0] :])])
+            new_features = features and features.part(old[0], matrix.shape[0])
+            users = np.concatenate([users, self._fold_in_rows(known[old[0] :], new_features)])
         if matrix.shape[1] > old[1]:
             new = np.arange(old[1], matrix.shape[1])
             label_users = transposed(matrix)[new]
@@ -526,7 +560,7 @@ class VSEens(LinearRecommender):
         if course.monitor is not None:
             # the factors there are have seen the labels that are now held out
             users, rows = users.copy(), course.monitor.rows
-            users[rows] = self._fold_in_rows(known[rows])
+            users[rows] = self._fold_in_rows(known[rows], features and features.rows(rows))
         return users, items
 
     def _try(self, course: Course, checkpoint: Checkpoint | None) -> TrialResult:
@@ -567,6 +601,7 @@ class VSEens(LinearRecommender):
                 n_iter_=trainer.epochs,
                 trial_=course.found._asdict(),
                 _item_item=None,
+                _feature_map=trainer.fitted_map(self.dtype),
             )
             shown = [name for name, value in vars(self).items() if before.get(name) is not value]
             try:
@@ -587,6 +622,7 @@ class VSEens(LinearRecommender):
         found: TrialResult,
         item_item: ItemItemWeights | None = None,
     ) -> None:
+        feature_map = trainer.fitted_map(np.dtype(self.dtype))
         users, items = trainer.take_factors(np.dtype(self.dtype))
         self._remember(
             StoredPairs.of(matrix),
@@ -596,10 +632,11 @@ class VSEens(LinearRecommender):
             n_iter_=trainer.epochs,
             trial_=found._asdict(),
             _item_item=item_item,
+            _feature_map=feature_map,
         )
         self.__dict__.pop("best_iteration_", None)
 
-    def _fold_in_rows(self, matrix: csr_matrix) -> Floats:
+    def _fold_in_rows(self, matrix: csr_matrix, features: Features | None = None) -> Floats:
         if matrix.shape[1] != len(self.item_factors):
             raise ValueError(
                 f"the images have {matrix.shape[1]} labels (columns), but the model has "
@@ -611,7 +648,7 @@ class VSEens(LinearRecommender):
             or matrix.nnz + LEAST_STEPS * matrix.shape[0] > MIN_PAIRS_PER_THREAD
         ):
             threads = effective_threads(self.num_threads)
-        folded = self._folder().users(Interactions.of(matrix), threads)
+        folded = self._folder().users(Interactions.of(matrix, features=features), threads)
         return folded.astype(self.item_factors.dtype, copy=False)
 
     def _shares_of_factors(
@@ -631,8 +668,11 @@ class VSEens(LinearRecommender):
         # what is popular follows from the pairs
         pairs = self.__dict__.get("_pairs") if settings.sampler.needs_counts else None
         group_size = last_group_size(settings, self._history())
+        feature_map = None if self._feature_map is None else self._feature_map.in_kernel
         folder = _folders.get(factors)
-        if folder is None or not folder.agrees_with(settings, factors, group_size, pairs):
+        if folder is None or not folder.agrees_with(
+            settings, factors, group_size, pairs, feature_map
+        ):
             self._check_parameters()
             check(settings)
             folder = FoldIn(
@@ -642,6 +682,7 @@ class VSEens(LinearRecommender):
                 group_size,
                 effective_threads(self.num_threads),
                 pairs,
+                feature_map,
             )
             _folders.put(factors, folder)
         return folder
@@ -703,7 +744,15 @@ def _is_of_kind(given: Any, kind: type[Choice]) -> bool:
     return given == kind.name if isinstance(given, str) else isinstance(given, kind)
 
 
-def settings_of(model: VSEens, n_labels: int, found: TrialResult | None = None) -> Settings:
-    """Resolve what the parameters of a model leave open, by default as the trial of `fit` found."""
+def settings_of(
+    model: VSEens,
+    n_labels: int,
+    found: TrialResult | None = None,
+    has_features: bool | None = None,
+) -> Settings:
+    """Resolve what the parameters of a model leave open, by default as in `fit` and its trial."""
     found = model._found() if found is None else found
-    return resolve(model._parameters(), Facts(n_labels), found, model._usual)
+    if has_features is None:
+        has_features = model._feature_map is not None
+    facts = Facts(n_labels, has_features=has_features)
+    return resolve(model._parameters(), facts, found, model._usual)

@@ -160,6 +160,19 @@ VR_INLINE void vr_scale(float *a, float scale, ptrdiff_t k) {
     for (f = 0; f < k; f += VR_WIDTH) VR_SET(a, f) = scale * VR_AT(a, f);
 }
 
+/* Rows of the numbers: each becomes its keep times itself and its share times the step. */
+VR_INLINE void vr_move_rows(float *rows, ptrdiff_t stride, const uint32_t *numbers,
+                            const float *keeps, const float *shares, ptrdiff_t n,
+                            const float *step) {
+    ptrdiff_t i, f;
+    for (i = 0; i < n; i++) {
+        float *row = rows + (size_t)numbers[i] * stride;
+        const float keep = keeps[i], share = shares[i];
+        for (f = 0; f < stride; f += VR_WIDTH)
+            VR_SET(row, f) = keep * VR_AT(row, f) + share * VR_AT(step, f);
+    }
+}
+
 #else /* a compiler without vector types: sums lane by lane, mostly the same to the last bit */
 
 VR_INLINE float vr_dot(const float *a, const float *b, ptrdiff_t k) {
@@ -256,6 +269,16 @@ VR_INLINE void vr_gather_update(float *gradient, float *b, const float *u, float
 VR_INLINE void vr_scale(float *a, float scale, ptrdiff_t k) {
     ptrdiff_t f;
     for (f = 0; f < k; f++) a[f] *= scale;
+}
+
+VR_INLINE void vr_move_rows(float *rows, ptrdiff_t stride, const uint32_t *numbers,
+                            const float *keeps, const float *shares, ptrdiff_t n,
+                            const float *step) {
+    ptrdiff_t i, f;
+    for (i = 0; i < n; i++) {
+        float *row = rows + (size_t)numbers[i] * stride;
+        for (f = 0; f < stride; f++) row[f] = keeps[i] * row[f] + shares[i] * step[f];
+    }
 }
 
 #endif

@@ -5,6 +5,7 @@ the sampler is to be another one. The settings are parameters in scikit-learn's 
 ``GridSearchCV(VSEens(sampler=Adaptive()), {"sampler__rank_scale": [0.05, 0.2]})``.
 """
 
+from .features import FeatureMap
 from .item_item import DenseItemItem, ItemItem, SparseItemItem
 from .losses import Hinge, Logistic, Loss, SkipGramNegative, Softmax, Warp
 from .samplers import Adaptive, ByPopularity, Exact, Sampler, Uniform
@@ -17,6 +18,7 @@ __all__ = [
     "DenseItemItem",
     "EarlyStopping",
     "Exact",
+    "FeatureMap",
     "First",
     "Group",
     "Hardest",

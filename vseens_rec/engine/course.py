@@ -13,6 +13,7 @@ from .._typing import EpochCallback, Floats
 from ..choices import EarlyStopping, Spectral
 from ..choices.item_item import ItemItem
 from .early_stopping import Monitor
+from .features import Features, MapInTraining
 from .fold_in import FoldIn
 from .group_size import last_group_size
 from .holdouts import Holdout, validation_split
@@ -52,6 +53,8 @@ class Course:
         Show a bar.
     popularity : ndarray of float64, optional
         How popular every label is; None: by the number of images that have it.
+    features : Features, optional
+        Of the images.
 
     Attributes
     ----------
@@ -78,26 +81,37 @@ class Course:
         item_item: ItemItem | None,
         show_progress: bool,
         popularity: NDArray[np.float64] | None = None,
+        features: Features | None = None,
     ):
         self.seed, self.num_threads, self.fold_in = seed, num_threads, fold_in
         self.item_item = item_item
         self.part: ItemItemPart | None = None
         self.found = TrialResult()
-        self.whole = Interactions.of(matrix, popularity)
+        self.features = features
+        self.whole = Interactions.of(matrix, popularity, features)
         self.known, self.interactions = matrix, self.whole
         self.monitor: Monitor | None = None
         self.holdout: Holdout | None = None
         if stopping is not None:
             self.known, held_out = validation_split(matrix, stopping.validation_fraction)
-            self.interactions = Interactions.of(self.known, popularity)
+            self.interactions = Interactions.of(self.known, popularity, features)
             self.monitor = Monitor(
-                self.known, held_out, stopping=stopping, fold_in=fold_in, num_threads=num_threads
+                self.known,
+                held_out,
+                stopping=stopping,
+                fold_in=fold_in,
+                num_threads=num_threads,
+                features=features,
             )
         self.progress = tqdm(total=0, disable=not show_progress, unit="epoch", leave=True)
 
     def facts(self) -> Facts:
         """Return what settings depend on."""
-        return Facts(self.interactions.shape[1], self.interactions.labels_of_mean_pair())
+        return Facts(
+            self.interactions.shape[1],
+            self.interactions.labels_of_mean_pair(),
+            self.features is not None,
+        )
 
     def try_settings(
         self,
@@ -124,10 +138,15 @@ class Course:
             hardness=hardness,
             popularity=popularity,
             show=lambda name: self.progress.set_postfix_str(f"trying {name}"),
+            features=self.features,
         )
 
     def start(
-        self, settings: Settings, initial: tuple[Floats, Floats] | None, iterations: int
+        self,
+        settings: Settings,
+        initial: tuple[Floats, Floats] | None,
+        iterations: int,
+        initial_map: MapInTraining | None = None,
     ) -> Trainer:
         """Begin a training, at factors there are or at those of the settings.
 
@@ -145,10 +164,10 @@ class Course:
                 if self.holdout is None:
                     weight = 0.0
                 else:
-                    interactions = Interactions.of(self.holdout.train)
+                    interactions = Interactions.of(self.holdout.train, features=self.features)
             if weight is not None:
                 self.found = self.found._replace(item_item=weight)
-        return Trainer(interactions, settings, self.seed, self.num_threads, initial)
+        return Trainer(interactions, settings, self.seed, self.num_threads, initial, initial_map)
 
     def _reveal(self, trainer: Trainer) -> None:
         """Choose the weight of the item-item part by what was hidden, and go on with all pairs."""
@@ -156,7 +175,9 @@ class Course:
         self.progress.set_postfix_str("item-item part")
         part = ItemItemPart(self.item_item, self.known, self.holdout, self.num_threads, weighs=True)
         assert part.holdout is not None
-        users = self._folder(trainer).users(Interactions.of(part.holdout.known), self.num_threads)
+        features = None if self.features is None else self.features.rows(part.holdout.rows)
+        known = Interactions.of(part.holdout.known, features=features)
+        users = self._folder(trainer).users(known, self.num_threads)
         items = trainer.item_factors[:, : users.shape[1]]
         with limit_blas(self.num_threads):
             weight = part.weight_beside(users @ items.T)
@@ -171,7 +192,14 @@ class Course:
             # labels that were held out count again
             sampler = sampler_of(settings, self.whole.shape[1], lambda: self.whole.popularity)
         group_size = last_group_size(settings, trainer.history)
-        return FoldIn(settings, trainer.item_factors, sampler, group_size, self.num_threads)
+        return FoldIn(
+            settings,
+            trainer.item_factors,
+            sampler,
+            group_size,
+            self.num_threads,
+            feature_map=trainer.feature_map,
+        )
 
     def item_item_weights(self) -> ItemItemWeights | None:
         """Return the weights to add, times their own weight."""
@@ -237,6 +265,7 @@ class Course:
         if self.found.popularity:
             trainer.keep_popularity()
         trainer.forget_unseen()
+        trainer.add_products()
         if not self.fold_in:
             return
         self._folder(trainer).users(self.whole, self.num_threads, out=trainer.user_factors)

@@ -5,6 +5,7 @@ from scipy.sparse import csr_matrix
 
 from .._native import kernel
 from ..choices import EarlyStopping
+from .features import Features
 from .fold_in import FoldIn
 from .group_size import last_group_size
 from .interactions import Interactions
@@ -25,6 +26,8 @@ class Monitor:
         Measure the factors that fold-in gives for the images, not those of the training.
     num_threads : int
         Upper limit of the threads.
+    features : Features, optional
+        Of all images.
 
     Attributes
     ----------
@@ -40,10 +43,13 @@ class Monitor:
         stopping: EarlyStopping,
         fold_in: bool,
         num_threads: int,
+        features: Features | None = None,
     ):
         self.rows = np.flatnonzero(np.diff(held_out.indptr))
         self.train, self.held_out = train[self.rows], held_out[self.rows]
-        self.interactions = Interactions.of(self.train)
+        self.interactions = Interactions.of(
+            self.train, features=None if features is None else features.rows(self.rows)
+        )
         self.metric, self.num_threads = parse_metric(stopping.scoring), num_threads
         self.stopping = stopping
         self.fold_in = fold_in
@@ -51,7 +57,8 @@ class Monitor:
         self.best_epoch, self.best_score = 0, -np.inf
         # the score that has to be beaten, and how often it was not
         self.reference, self.unchanged = -np.inf, 0
-        self.kept: tuple[np.ndarray | None, np.ndarray] | None = None
+        # of images, unless they are folded in, and of labels; and the map of features
+        self.kept: tuple[np.ndarray | None, np.ndarray, np.ndarray | None] | None = None
 
     def score(self, trainer: Trainer) -> float:
         """Measure the factors as they are."""
@@ -68,10 +75,11 @@ class Monitor:
                 self.sampler,
                 group_size,
                 self.num_threads,
+                feature_map=trainer.feature_map,
             )
             users = folder.users(self.interactions, self.num_threads)
         else:
-            users = trainer.user_factors[self.rows]
+            users = trainer.vectors_of(self.rows)
         if not np.isfinite(users).all():
             return -np.inf
         factors = Factors(users, trainer.item_factors[:, : users.shape[1]])
@@ -94,7 +102,8 @@ class Monitor:
         if score > self.best_score:
             self.best_epoch, self.best_score = trainer.epochs, score
             users = None if self.fold_in else trainer.user_factors.copy()
-            self.kept = (users, trainer.item_factors.copy())
+            weights = None if trainer.feature_map is None else trainer.feature_map.weights.copy()
+            self.kept = (users, trainer.item_factors.copy(), weights)
 
     def state(self) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Return what it takes to go on watching: numbers, and the best factors."""
@@ -104,8 +113,12 @@ class Monitor:
             "reference": float(self.reference),
             "unchanged": self.unchanged,
         }
-        users, items = self.kept or (None, None)
-        arrays = {"best_user_factors": users, "best_item_factors": items}
+        users, items, weights = self.kept or (None, None, None)
+        arrays = {
+            "best_user_factors": users,
+            "best_item_factors": items,
+            "best_feature_weights": weights,
+        }
         return values, {name: array for name, array in arrays.items() if array is not None}
 
     def restore_state(self, values: dict[str, float], arrays: dict[str, np.ndarray]) -> None:
@@ -114,13 +127,15 @@ class Monitor:
         self.best_score, self.reference = values["best_score"], values["reference"]
         if "best_item_factors" in arrays:
             users = None if self.fold_in else arrays["best_user_factors"]
-            self.kept = (users, arrays["best_item_factors"])
+            self.kept = (users, arrays["best_item_factors"], arrays.get("best_feature_weights"))
 
     def restore(self, trainer: Trainer) -> None:
         """Put the best factors back."""
         if self.kept is None:
             return
-        users, items = self.kept
+        users, items, weights = self.kept
         if users is not None:
             trainer.user_factors[:] = users
         trainer.item_factors[:] = items
+        if trainer.feature_map is not None and weights is not None:
+            trainer.feature_map.weights[:] = weights

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._native import kernel, threads_for
 from .._typing import Floats
 from .call_size import CallSize
+from .features import MapInTraining
 from .hashing import first_of_equal_rows
 from .interactions import Interactions
 from .newton_fold_in import NewtonFoldIn, Part, is_expected
@@ -22,6 +23,9 @@ SWEEPS = 8
 LEAST_STEPS = 96
 # an image of more labels takes smaller steps with each
 PAIRS_OF_FULL_STEPS = 32
+# labels of an image for which the steps from its features are made: the penalty of what it learns
+# beside them is shared among its labels
+USUAL_LABELS = 4
 # rows computed at once: no more memory than that beside the result
 MOST_ROWS = 1 << 16
 # one seed for all: the random numbers of an image depend on its labels alone
@@ -45,6 +49,8 @@ class FoldIn:
         Upper limit of the threads for the tables.
     pairs : object
         What the sampler's weights were counted from, where it has any.
+    feature_map : MapInTraining, optional
+        What maps the features of images, where they have any.
     """
 
     def __init__(
@@ -55,8 +61,10 @@ class FoldIn:
         group_size: int,
         num_threads: int,
         pairs: object = None,
+        feature_map: MapInTraining | None = None,
     ):
         self.settings = settings
+        self.feature_map = feature_map
         self.pairs = pairs
         self.item_factors = item_factors
         self.sampler = sampler
@@ -72,12 +80,21 @@ class FoldIn:
         """What folds images in where the loss is expected."""
         if not is_expected(self.settings):
             return None
-        return NewtonFoldIn(self.settings, self.item_factors, self.sampler, self.group_size)
+        return NewtonFoldIn(
+            self.settings, self.item_factors, self.sampler, self.group_size, self._penalty
+        )
+
+    @property
+    def _penalty(self) -> float:
+        """The penalty of a pair of an image."""
+        if self.feature_map is None:
+            return self.settings.regularization_user
+        return self.settings.regularization_own / USUAL_LABELS
 
     @cached_property
     def training(self) -> kernel.Training:
         """What folds images in where it is not; labels need none."""
-        first_step = choose_first_step(self.settings, self.item_factors)
+        first_step = choose_first_step(self.settings, self.item_factors, self._penalty)
         return self.settings.make_training(
             self.sampler,
             self.item_factors,
@@ -90,10 +107,16 @@ class FoldIn:
             first_step=first_step.matrix,
             mean_negative=first_step.mean_negative,
             unit=self.steps.unit,
+            anchored=self.feature_map is not None,
         )
 
     def agrees_with(
-        self, settings: Settings, item_factors: Floats, group_size: int, pairs: object
+        self,
+        settings: Settings,
+        item_factors: Floats,
+        group_size: int,
+        pairs: object,
+        feature_map: MapInTraining | None,
     ) -> bool:
         """Tell whether this was made for the same settings and factors (without padding)."""
         columns = settings.columns
@@ -101,6 +124,7 @@ class FoldIn:
             settings == self.settings
             and group_size == self.group_size
             and pairs is self.pairs
+            and feature_map is self.feature_map
             and item_factors.shape == (len(self.item_factors), columns)
             and same_rows(self.item_factors, item_factors)
         )
@@ -113,7 +137,7 @@ class FoldIn:
         Parameters
         ----------
         interactions : Interactions
-            The labels of every row.
+            The labels of every row, and its features where there is a map.
         num_threads : int
             At least 1. The result does not depend on it.
         out : ndarray, optional
@@ -127,13 +151,15 @@ class FoldIn:
         if not len(indices):
             indices = np.zeros(1, dtype=np.int32)
         foldable = lengths > 0
+        if self.settings.features is not None and not self.settings.features.image_ids:
+            # images are what their features say
+            foldable[:] = False
         if self.settings.verify_negative_samples:
             foldable &= lengths < n_labels
         weighted = self.settings.positive_sampling == "weighted"
         if n_rows == 1 and not weighted:
             # what follows for many would take longer than the row
-            row = np.zeros((1, out.shape[1]), np.float32)
-            row[:, self.settings.factors :] = self.settings.fixed_columns(lengths)
+            row = self._start(interactions, 0, 1, 1)
             if foldable[0]:
                 self._fold(Part(indptr, indices, np.zeros(1, np.int32), row), None, None, 1)
             out[:] = row
@@ -143,7 +169,7 @@ class FoldIn:
         first = own
         if weighted:
             running_values = interactions.running_values
-        else:
+        elif self.feature_map is None:
             # many images have the labels of another one: where labels are few, most
             first = first_of_equal_rows(interactions)
         computed = foldable & (first == own)
@@ -157,8 +183,7 @@ class FoldIn:
             stop = max(start + 1, int(np.searchsorted(steps_before, work)))
             stop = min(n_rows, stop, start + MOST_ROWS)
             rows = np.flatnonzero(computed[start:stop]).astype(np.int32)
-            block = np.zeros((stop - start, out.shape[1]), np.float32)
-            block[:, self.settings.factors :] = self.settings.fixed_columns(lengths[start:stop])
+            block = self._start(interactions, start, stop, num_threads)
             started = time.perf_counter()
             part = Part(indptr[start : stop + 1], indices, rows, block)
             draws = lengths[start:stop][rows].astype(np.int32) if weighted else None
@@ -178,14 +203,29 @@ class FoldIn:
         """Share out an image's factors among its labels, (n, factors), or return None.
 
         The sum over the labels is what `users` computes, without the bias and but for rounding;
-        steps on single pairs, with other losses than the logistic one, are no such sum.
+        steps on single pairs, with other losses than the logistic one, are no such sum, and
+        neither are factors that start from features.
         """
         settings, n_labels = self.settings, len(self.item_factors)
-        if self.newton is None:
+        if self.newton is None or settings.features is not None:
             return None
         if not len(labels) or (settings.verify_negative_samples and len(labels) >= n_labels):
             return np.zeros((len(labels), settings.factors))
         return self.newton.shares(labels, SEED, settings.use_bias)
+
+    def _start(
+        self, interactions: Interactions, start: int, stop: int, num_threads: int
+    ) -> NDArray[np.float32]:
+        """Return the factors of some images of which no label is known."""
+        settings, lengths = self.settings, interactions.lengths[start:stop]
+        block = np.zeros((stop - start, settings.columns), np.float32)
+        block[:, settings.factors :] = settings.fixed_columns(lengths)
+        if self.feature_map is not None:
+            assert interactions.features is not None
+            self.feature_map.add_products(
+                interactions.features.part(start, stop), block, num_threads
+            )
+        return block
 
     def _fold(
         self,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .._native import kernel
+from .features import Features
 
 # numbers that are counted at once, as NumPy makes larger ones of them
 COUNTED_AT_ONCE = 1 << 21
@@ -32,6 +33,8 @@ class Interactions:
         Number of the first image where these are a part of more: random numbers go by it.
     popularity : ndarray of float64, optional
         How popular every label is; None: by the number of images that have it.
+    features : Features, optional
+        Features of the images.
     """
 
     def __init__(
@@ -42,14 +45,21 @@ class Interactions:
         values: NDArray[Any] | None = None,
         first_row: int = 0,
         popularity: NDArray[np.float64] | None = None,
+        features: Features | None = None,
     ):
         self.indptr, self.indices, self.values = indptr, indices, values
         self.shape = len(indptr) - 1, n_labels
         self.first_row = first_row
         self._popularity = popularity
+        self.features = features
 
     @classmethod
-    def of(cls, matrix: csr_matrix, popularity: NDArray[np.float64] | None = None) -> Interactions:
+    def of(
+        cls,
+        matrix: csr_matrix,
+        popularity: NDArray[np.float64] | None = None,
+        features: Features | None = None,
+    ) -> Interactions:
         """Read a canonical matrix: sorted, without duplicates, every stored value > 0.
 
         Arrays are taken as they are where they have the types already.
@@ -60,6 +70,7 @@ class Interactions:
             matrix.shape[1],
             matrix.data,
             popularity=popularity,
+            features=features,
         )
 
     @property

@@ -14,6 +14,8 @@ from .steps import choose_first_step
 # mean after all but one
 STEPS = 3
 SHARE_OF_NEWTON = 0.5
+# of an image that starts from what its features say, which has no first step to look back on
+STEPS_FROM_FEATURES = 4
 # negatives of a step, twice as many for images with more labels than that
 NEGATIVES = 32
 FEW_LABELS = 12
@@ -77,6 +79,8 @@ class NewtonFoldIn:
         Of the settings, with tables for these factors.
     group_size : int
         Negatives that a group has.
+    penalty : float
+        Of a pair of a usual image.
     """
 
     def __init__(
@@ -85,10 +89,11 @@ class NewtonFoldIn:
         item_factors: NDArray[np.float32],
         sampler: kernel.Sampler,
         group_size: int,
+        penalty: float,
     ):
         self.settings, self.item_factors, self.sampler = settings, item_factors, sampler
         self.learns = settings.learned_columns()
-        self.first_step = choose_first_step(settings, item_factors)
+        self.first_step = choose_first_step(settings, item_factors, penalty)
         self.n_negatives = negatives_of_step(settings)
         self.chances_of_few, self.chances_of_many = (
             chances_of(settings, group_size, n_drawn)
@@ -150,7 +155,7 @@ class NewtonFoldIn:
             self.chances_of_many,
             n_negatives=self.n_negatives,
             pairs_of_few=FEW_LABELS,
-            steps=STEPS,
+            steps=STEPS if self.settings.features is None else STEPS_FROM_FEATURES,
             size=SHARE_OF_NEWTON,
             penalty=self.settings.regularization_user,
             regularize_violating_only=self.settings.regularize_violating_only,
@@ -158,4 +163,6 @@ class NewtonFoldIn:
             seed=seed,
             n_threads=n_threads,
             **way,
+            anchored=self.settings.features is not None,
+            penalty_own=self.settings.regularization_own,
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .._native import kernel
 from ..choices import (
     EarlyStopping,
+    FeatureMap,
     First,
     Group,
     Logistic,
@@ -30,6 +31,10 @@ SPECTRAL_FROM = 500
 # of an image's steps; with more pairs each is smaller, so that an epoch moves it as far in all
 USUAL_MULTIPLIER = 8.0
 PAIRS_OF_FULL_STEPS = 6.0
+# where images have features: of what one learns beside them, once for every visit, and how much
+# smaller the penalties of labels are, which features tell more about
+PENALTY_OF_OWN = 0.5
+PENALTY_WITH_FEATURES = 0.1
 # labels that an image might have grow in number with this power of all labels
 GROWTH = 0.44
 # of that power, the candidates of which the highest is taken
@@ -44,10 +49,13 @@ class Facts(NamedTuple):
     n_labels : int
     labels_of_mean_pair : float
         Labels of the image of a pair, averaged over the pairs; 1 where nobody asks.
+    has_features : bool
+        Images have features.
     """
 
     n_labels: int
     labels_of_mean_pair: float = 1.0
+    has_features: bool = False
 
 
 class TrialResult(NamedTuple):
@@ -130,6 +138,10 @@ class Settings:
     init: Start
     released: bool
     values_are_counts: bool = False
+    # how features are mapped; None: images have none
+    features: FeatureMap | None = None
+    # of what images learn beside that
+    regularization_own: float = 0.0
 
     @property
     def columns(self) -> int:
@@ -173,6 +185,7 @@ class Settings:
             "regularization_user": self.regularization_user,
             "regularization_positive": self.regularization_positive,
             "regularization_negative": self.regularization_negative,
+            "regularization_own": self.regularization_own,
             "regularize_violating_only": self.regularize_violating_only,
             "pairs_of_full_steps": self.pairs_of_full_steps,
             "measures_cosines": self.group_size == "auto",
@@ -263,6 +276,8 @@ def resolve(
     penalty = given["regularization"]
     multiplier = given["user_learning_rate_multiplier"]
     usual_penalty = usual.penalty * found.penalty
+    if facts.has_features:
+        usual_penalty *= PENALTY_WITH_FEATURES
     return Settings(
         factors=given["factors"],
         learning_rate=learning_rate,
@@ -292,6 +307,8 @@ def resolve(
         init=init,
         released=usual.released,
         values_are_counts=usual.values_are_counts,
+        features=(given["features"] or FeatureMap()) if facts.has_features else None,
+        regularization_own=_or(penalty.user, PENALTY_OF_OWN) if facts.has_features else 0.0,
     )
 
 
@@ -311,6 +328,7 @@ def _with_objects(parameters: Mapping[str, Any], usual: Usual) -> dict[str, Any]
         chosen = usual.choices.get(name) if given[name] is None else given[name]
         # a copy: the caller can change the object, and settings are compared later
         given[name] = None if chosen is None else copy(as_choice(chosen, kind))
+    given["features"] = copy(given["features"])
     penalty = given["regularization"]
     if not isinstance(penalty, Penalty):
         given["regularization"] = Penalty(penalty, penalty, penalty)
@@ -401,6 +419,11 @@ def check(settings: Settings) -> None:
     if settings.cosine and settings.use_bias:
         raise ValueError(
             "cosine=True keeps factors at length 1, where a bias has no place: use use_bias=False"
+        )
+    if settings.cosine and settings.features is not None:
+        raise ValueError(
+            "cosine=True keeps factors at length 1, and a linear map of features does not: use "
+            "cosine=False, or leave image_features out"
         )
     if settings.damped_steps and settings.released:
         raise ValueError("the released code does not damp its steps: leave damped_steps=True out")

@@ -87,11 +87,13 @@ def choose_steps(settings: Settings, item_factors: NDArray[np.float32]) -> Steps
     return Steps(size, size * START * unit / scale, unit, variance, row)
 
 
-def choose_first_step(settings: Settings, item_factors: NDArray[np.float32]) -> FirstStep:
+def choose_first_step(
+    settings: Settings, item_factors: NDArray[np.float32], penalty: float
+) -> FirstStep:
     """Take the mean and the curvature of negatives from labels that a ranking has at its head.
 
     The logistic loss of a pair has a curvature of a quarter of its gap's square at zero. How likely
-    a label is a negative, the model tells by its length and its bias.
+    a label is a negative, the model tells by its length and its bias. The penalty is of a pair.
     """
     k = settings.factors
     row = kernel.aligned_rows(1, item_factors.shape[1])[0]
@@ -117,7 +119,7 @@ def choose_first_step(settings: Settings, item_factors: NDArray[np.float32]) -> 
         curvature = 0.25 * (squares - np.outer(mean, mean))
         # no step is longer than those that follow may be, whatever the labels' scale
         least = max(1e-6 * np.trace(curvature) / k, 1 / LARGEST_STEP)
-        curvature[np.diag_indices(k)] += max(settings.regularization_user, least)
+        curvature[np.diag_indices(k)] += max(penalty, least)
         matrix[:k, :k] = np.linalg.inv(curvature)
     row[:k] = mean
     return FirstStep(matrix, row)

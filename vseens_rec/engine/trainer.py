@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from .._native import MIN_PAIRS_PER_THREAD, kernel, limit_blas, threads_for
 from .._typing import Floats, History
 from .call_size import CallSize
+from .features import FittedMap, MapInTraining
 from .group_size import adaptive_group_size, last_group_size, possible_group_size
 from .interactions import Interactions
 from .padding import without_padding
@@ -54,11 +55,15 @@ class Trainer:
         Upper limit of the threads used, at least 1.
     initial : tuple of ndarray, optional
         Factors of images and labels to start from, without padding.
+    initial_map : MapInTraining, optional
+        A map of features to start from, with which those of images are what they are.
 
     Attributes
     ----------
     user_factors : ndarray of float32
-        As wide as `Settings.columns`.
+        As wide as `Settings.columns`: what images have of their own, until `add_products`.
+    feature_map : MapInTraining or None
+        What maps features.
     item_factors : ndarray of float32
         Padded to a multiple of 16 columns.
     epochs : int
@@ -74,6 +79,7 @@ class Trainer:
         seed: int,
         num_threads: int,
         initial: tuple[Floats, Floats] | None = None,
+        initial_map: MapInTraining | None = None,
     ):
         self.settings = settings
         self.seed = seed
@@ -82,6 +88,8 @@ class Trainer:
         n_labels = self.shape[1]
         self._take(interactions)
         self._init_factors(initial)
+        self.feature_map = initial_map
+        self._init_map()
         self.sampler = self.new_sampler()
         self.training = settings.make_training(self.sampler, self.item_factors)
         # in pairs
@@ -150,8 +158,10 @@ class Trainer:
                     first_row,
                 )
             if settings.init.follows_pairs:
+                # what images are to have in common their features shall say
+                own = self.user_factors
                 add_spectral_start(
-                    self.user_factors,
+                    own if settings.features is None else own.copy(),
                     self.item_factors,
                     self.interactions,
                     settings,
@@ -162,6 +172,37 @@ class Trainer:
             for array in factors:
                 array /= np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-30)
         self.user_factors[:, settings.factors :] = settings.fixed_columns(self.interactions.lengths)
+
+    def _init_map(self) -> None:
+        settings, features = self.settings, self.interactions.features
+        self.has_products = False
+        if settings.features is None:
+            return
+        assert features is not None
+        if self.feature_map is not None:
+            products = np.zeros_like(self.user_factors)
+            self.feature_map.add_products(features, products, self.num_threads)
+            self.user_factors -= products
+        else:
+            self.feature_map = MapInTraining.zero(features, settings.columns)
+        if not settings.features.image_ids:
+            self.user_factors[:, : settings.factors] = 0
+        self.training_features = self.feature_map.of_images(features, settings.features)
+
+    def add_products(self) -> None:
+        """Make of what images have of their own their whole factors; training is over then."""
+        features = self.interactions.features
+        if self.feature_map is not None and features is not None and not self.has_products:
+            self.has_products = True
+            self.feature_map.add_products(features, self.user_factors, self.num_threads)
+
+    def vectors_of(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return a copy of the whole factors of some images."""
+        vectors: NDArray[np.float32] = self.user_factors[rows]
+        features = self.interactions.features
+        if self.feature_map is not None and features is not None and not self.has_products:
+            self.feature_map.add_products(features.rows(rows), vectors, self.num_threads)
+        return vectors
 
     @property
     def _reads_factors(self) -> bool:
@@ -198,6 +239,11 @@ class Trainer:
         }
         if self.sampler.table is not None and self.sampler.spread is not None:
             arrays |= {"rank_table": self.sampler.table, "spread": self.sampler.spread}
+        if self.feature_map is not None:
+            arrays |= {
+                "feature_weights": self.feature_map.weights,
+                "feature_squares": self.feature_map.squares,
+            }
         return values, arrays
 
     def restore(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -223,9 +269,12 @@ class Trainer:
         """Tell whether there are factors that are no numbers, or too large to mean anything."""
         largest = LARGEST_FACTOR * max(1.0, self.settings.init.scale)
         # what is no number is not smaller either
+        learned = [self.user_factors, self.item_factors]
+        if self.feature_map is not None:
+            learned.append(self.feature_map.weights)
         return not all(
             factors.max(initial=0) < largest and factors.min(initial=0) > -largest
-            for factors in (self.user_factors, self.item_factors)
+            for factors in learned
         )
 
     def run_epoch(self, iteration: int = 0, iterations: int = 1) -> dict[str, float]:
@@ -324,7 +373,19 @@ class Trainer:
             epoch=self.epochs + 2 + number * EPOCHS_APART,
             first_row=self.interactions.first_row,
             n_threads=n_threads,
+            **self._of_features(),
         )
+
+    def _of_features(self) -> dict[str, Any]:
+        features, settings = self.interactions.features, self.settings.features
+        if features is None or settings is None:
+            return {}
+        # it falls as the others do
+        share = self.learning_rate / (self.settings.learning_rate or 1.0)
+        return {
+            "features": self.training_features,
+            "learning_rate_features": share * settings.learning_rate / features.length,
+        }
 
     def _close_epoch(self, counts: dict[str, float], seconds: float) -> None:
         pairs = max(1, counts["pairs"])
@@ -370,7 +431,7 @@ class Trainer:
         rows = self.rows[:: max(1, len(self.rows) // SHARED_IMAGES)]
         labels = self.item_factors[:: max(1, len(self.item_factors) // SHARED_LABELS)]
         with limit_blas():
-            scores = self.user_factors[rows, :k] @ labels[:, :k].T
+            scores = self.vectors_of(rows)[:, :k] @ labels[:, :k].T
         by_factors = float(scores.var(axis=1, dtype=np.float64).mean())
         by_biases = float(labels[:, k].var(dtype=np.float64)) if self.settings.use_bias else 0.0
         whole = by_factors + by_biases
@@ -383,6 +444,8 @@ class Trainer:
         self.user_factors[:, :factors] = 0
         self.item_factors[:, :factors] = 0
         self.item_factors[:, factors] = np.log1p(counts)
+        if self.feature_map is not None:
+            self.feature_map.weights[:] = 0
 
     def forget_unseen(self) -> None:
         """Set the factors of labels and images without a pair to 0, all but their biases.
@@ -394,14 +457,27 @@ class Trainer:
             return
         unseen = self.interactions.label_counts == 0
         self.item_factors[unseen, : self.settings.factors] = 0
-        self.user_factors[self.interactions.lengths == 0, : self.settings.factors] = 0
+        if not self.has_products:
+            # what features say stays
+            self.user_factors[self.interactions.lengths == 0, : self.settings.factors] = 0
 
     def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the factors of images and labels as they are, without the padding."""
-        return self.user_factors, self.item_factors[:, : self.settings.columns]
+        users = self.user_factors
+        if self.feature_map is not None:
+            users = self.vectors_of(np.arange(len(users)))
+        return users, self.item_factors[:, : self.settings.columns]
+
+    def fitted_map(self, dtype: DTypeLike) -> FittedMap | None:
+        """Return a copy of the map as it is."""
+        features = self.interactions.features
+        if self.feature_map is None or features is None:
+            return None
+        return self.feature_map.fitted(self.settings.columns, dtype, features.names)
 
     def take_factors(self, dtype: DTypeLike) -> tuple[Floats, Floats]:
         """Give the factors away, contiguous and without the padding; training is over then."""
+        self.add_products()
         users = self.user_factors.astype(dtype, copy=False)
         items = without_padding(self.item_factors, self.settings.columns)
         items = items.astype(dtype, copy=False)

@@ -13,6 +13,7 @@ from implicit.recommender_base import ModelFitError
 from scipy.sparse import csr_matrix
 
 from .._typing import Floats
+from .features import Features
 from .fold_in import FoldIn
 from .group_size import last_group_size
 from .holdouts import Holdout
@@ -67,6 +68,8 @@ class Trial:
         At least 1.
     show : callable
         Told what is tried.
+    features : Features, optional
+        Of all images.
     """
 
     def __init__(
@@ -77,11 +80,15 @@ class Trial:
         seed: int,
         num_threads: int,
         show: Callable[[str], None],
+        features: Features | None = None,
     ):
         self.show = show
         self.resolve, self.epochs, self.num_threads = resolve, epochs, num_threads
         self.seed, self.holdout = seed, holdout
-        self.interactions = Interactions.of(holdout.train)
+        self.interactions = Interactions.of(holdout.train, features=features)
+        self.of_holdout = Interactions.of(
+            holdout.known, features=None if features is None else features.rows(holdout.rows)
+        )
         self.initial: tuple[Floats, Floats] | None = None
         self.scores: dict[str, float] = {}
 
@@ -103,8 +110,9 @@ class Trial:
                 trainer.sampler,
                 last_group_size(settings, trainer.history),
                 self.num_threads,
+                feature_map=trainer.feature_map,
             )
-            users = folder.users(Interactions.of(self.holdout.known), self.num_threads)
+            users = folder.users(self.of_holdout, self.num_threads)
         except ModelFitError:
             return 0.0
         factors = Factors(users, trainer.item_factors[:, : settings.columns])
@@ -132,6 +140,7 @@ def choose(
     hardness: float | None,
     popularity: bool,
     show: Callable[[str], None] = lambda name: None,
+    features: Features | None = None,
 ) -> TrialResult:
     """Choose a penalty, and where it is open how hard negatives are, for a training.
 
@@ -154,6 +163,8 @@ def choose(
         Whether the model can rank by popularity alone.
     show : callable
         Told what is tried.
+    features : Features, optional
+        Of the images.
 
     Returns
     -------
@@ -170,7 +181,7 @@ def choose(
     if holdout is None:
         return usual
     epochs = min(iterations, max(epochs, FEWEST_STEPS // matrix.nnz))
-    trial = Trial(resolve, holdout, epochs, own_seed, num_threads, show)
+    trial = Trial(resolve, holdout, epochs, own_seed, num_threads, show, features)
     penalty, harder = 1.0, usual.hardness
     score = trial.measure("usual", penalty, harder)
     found = trial.measure("small penalty", SMALL_PENALTY, harder)

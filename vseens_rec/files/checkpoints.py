@@ -33,6 +33,9 @@ KINDS: archive.Kinds = {
     "spread": (1, (np.float32,)),
     "best_user_factors": FACTORS,
     "best_item_factors": FACTORS,
+    "feature_weights": FACTORS,
+    "feature_squares": (1, (np.float32,)),
+    "best_feature_weights": FACTORS,
 }
 # what may differ between the training that wrote the file and the one that goes on
 FREE = ("num_threads", "dtype", "random_state")
@@ -40,6 +43,7 @@ FREE = ("num_threads", "dtype", "random_state")
 ARGUMENTS = {
     "matrix": "X",
     "popularity": "X",
+    "features": "image_features",
     "start": "warm_start",
     "initial factors": "warm_start",
 }
@@ -164,6 +168,10 @@ class Resumable:
             "matrix": _digest(np.array(matrix.shape), matrix.indptr, matrix.indices, matrix.data),
             "start": trainer.epochs,
         }
+        features = trainer.interactions.features
+        if features is not None:
+            parts = (features.values, features.indptr, features.indices)
+            self.identity["features"] = _digest(*(part for part in parts if part is not None))
         if trainer.settings.sampler.needs_counts:
             self.identity["popularity"] = _digest(trainer.interactions.popularity)
         if trainer.epochs:

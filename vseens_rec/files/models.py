@@ -34,6 +34,9 @@ ARRAYS: Kinds = {
     "item_weights_data": (1, (np.float32,)),
     "item_pairs_indptr": (1, INTEGERS),
     "item_pairs": (1, INTEGERS),
+    # the map of features, and what a warm start goes on with
+    "feature_factors": (2, FLOATS),
+    "feature_squares": (1, (np.float32,)),
 }
 VALUES: dict[str, type] = {
     "history_": dict,
@@ -82,6 +85,8 @@ class ModelState:
         What the labels are called, where they were columns of a frame.
     arrays : dict of str to ndarray
         Those of `ARRAYS` and of the class that there are.
+    feature_names : list or None
+        What features of images are called, where they were columns of a frame.
     """
 
     class_name: str
@@ -89,6 +94,7 @@ class ModelState:
     values: dict[str, Any] = field(default_factory=dict)
     columns: list[Any] | None = None
     arrays: Arrays = field(default_factory=dict)
+    feature_names: list[Any] | None = None
 
 
 def described(state: ModelState, extras: Extras = NO_EXTRAS) -> tuple[Header, Arrays]:
@@ -109,6 +115,8 @@ def described(state: ModelState, extras: Extras = NO_EXTRAS) -> tuple[Header, Ar
         "values": state.values,
         "columns": names_to_json(state.columns),
     }
+    if state.feature_names is not None:
+        header["feature_names"] = names_to_json(state.feature_names)
     return header, dict(state.arrays)
 
 
@@ -178,12 +186,16 @@ def _restored(header: Header, arrays: Arrays, extras: Extras) -> ModelState:
     if columns is not None and len(columns) != kept.get("n_features_in_"):
         raise ValueError(f"the file names {len(columns)} columns, but the model has others")
     _check_arrays(arrays, "the file")
+    feature_names = names_from_json(header.get("feature_names"))
+    if feature_names is not None and len(feature_names) != len(arrays.get("feature_factors", [])):
+        raise ValueError(f"the file names {len(feature_names)} features, but the model has others")
     state = ModelState(
         header["class"],
         {name: parameter_from_json(name, value) for name, value in parameters.items()},
         kept,
         columns,
         arrays,
+        feature_names,
     )
     extras.check(state, "the file")
     return state
@@ -203,12 +215,26 @@ def _check_arrays(arrays: Arrays, owner: str) -> None:
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ValueError(f"{owner} has factors that are not finite")
     _check_item_item(arrays, len(items), owner)
+    _check_feature_map(arrays, items.shape[1], owner)
     if ("liked_indptr" in arrays) != ("liked_indices" in arrays):
         raise ValueError(f"{owner} has half of a fitted matrix")
     if "liked_indptr" in arrays and not _is_pattern(
         arrays["liked_indptr"], arrays["liked_indices"], len(users), len(items)
     ):
         raise ValueError(f"the fitted matrix of {owner} does not agree with its factors")
+
+
+def _check_feature_map(arrays: Arrays, columns: int, owner: str) -> None:
+    """Check that the map of features agrees with the factors."""
+    if ("feature_factors" in arrays) != ("feature_squares" in arrays):
+        raise ValueError(f"{owner} has half of a map of features")
+    if "feature_factors" not in arrays:
+        return
+    weights, squares = arrays["feature_factors"], arrays["feature_squares"]
+    if weights.shape[1] != columns or not 0 < len(weights) == len(squares):
+        raise ValueError(f"the map of features of {owner} does not agree with its factors")
+    if not np.isfinite(weights).all() or not (np.isfinite(squares) & (squares > 0)).all():
+        raise ValueError(f"{owner} has a map of features that is not finite")
 
 
 def _check_item_item(arrays: Arrays, n_labels: int, owner: str) -> None:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import BinaryFile, EpochCallback, Floats, MatrixLike, PathLike, RandomStateLike
 from ..choices import Random, Sampler, Selection, Start
 from ..datasets.sources import is_file, is_path
+from ..engine.features import Features
 from ..engine.settings import Usual
 from ..files.checkpoints import Checkpoint
 from ..files.models import Extras, ModelState
@@ -124,12 +125,14 @@ class SkipGram(VSEens):
     fold_in_users = False
     early_stopping = False
     item_item = None
+    features = None
 
     _extras = Extras(
         arrays={"context_counts_": (1, (np.float64,))},
         values={"words_": list},
         check=_check_extras,
     )
+    _takes_features = False
     _usual = Usual(choices={"init": Random(scale=0.003)}, values_are_counts=True)
 
     words_: list[str]
@@ -188,6 +191,7 @@ class SkipGram(VSEens):
         callback: EpochCallback | None = None,
         *,
         user_items: MatrixLike | None = None,
+        image_features: MatrixLike | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> "Self":
         """Learn the vectors of words and contexts, starting afresh.
@@ -198,6 +202,8 @@ class SkipGram(VSEens):
             What `count_skip_grams` returns or takes, or counts of pairs without words.
         y, show_progress, callback, user_items, checkpoint : as in `VSEens`
             See `VSEens.fit`.
+        image_features : None
+            Words have none.
 
         Returns
         -------
@@ -218,8 +224,14 @@ class SkipGram(VSEens):
         """
         given: Any = X
         super().fit(
-            given, y, show_progress, callback, user_items=user_items, checkpoint=checkpoint
-        )  # fmt: skip
+            given,
+            y,
+            show_progress,
+            callback,
+            user_items=user_items,
+            image_features=image_features,
+            checkpoint=checkpoint,
+        )
         return self
 
     @property
@@ -339,10 +351,11 @@ class SkipGram(VSEens):
         show_progress: bool,
         callback: EpochCallback | None,
         checkpoint: Checkpoint | None,
+        features: Features | None,
     ) -> None:
         if not hasattr(self, "context_counts_"):
             self.context_counts_ = np.asarray(matrix.sum(axis=0, dtype=np.float64)).ravel()
-        super()._learn(matrix, show_progress, callback, checkpoint)
+        super()._learn(matrix, show_progress, callback, checkpoint, features)
 
     def _popularity(self, matrix: csr_matrix) -> NDArray[np.float64]:
         return self.context_counts_
