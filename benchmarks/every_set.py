@@ -9,9 +9,10 @@ A folder has data sets of common.py; those that are missing are left out. Of ima
 held out, another one with every seed, and NDCG@10 is measured. Sets of users bring their split, and
 NDCG@20 is measured; seeds change the training alone.
 
-Every peer of contestants.py gets the same number of random settings out of its space. They are
-compared on labels that are held out of the training part of seed 0 once more, after several numbers
-of epochs where there are epochs; the best learns from the training part of every seed. A method of
+Every factor model of contestants.py gets the same number of random settings out of its space, and
+every other peer three times as many, since it learns in a fraction of the time. They are compared
+on labels that are held out of the training part of seed 0 once more, after several numbers of
+epochs where there are epochs; the best learns from the training part of every seed. A method of
 labels x labels is left out where there are more than 6,000. What is in the file is not run again.
 
 --table prints the means over the seeds, and by how much VSEens() is above the best peer.

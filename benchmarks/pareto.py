@@ -15,14 +15,15 @@ A folder has data sets of common.py. Of the images one label is held out for the
 more of what is left for validation. Gowalla brings its validation part; other sets of users give a
 fifth of every user's training pairs.
 
-Every method gets the same number of random settings out of the spaces in contestants.py. Each of
-them is trained on what validation leaves, for --seconds at most, and measured at growing numbers of
-epochs; what has no epochs is trained once. For every budget of seconds, validation chooses the
-setting and the epochs among those that took no longer. They are trained anew on the whole training
-part with several seeds and measured on the test, whose labels no choice has seen: the seeds change
-the training, not the split. That part is larger, so these seconds can exceed the budget. Every
-method also runs at its defaults. Only training counts as seconds, initialisation included; nothing
-else should run at the same time.
+Every method gets the same number of random settings out of the spaces in contestants.py, those
+without factors, which learn in a fraction of the time, three times as many. Each of them is trained
+on what validation leaves, for --seconds at most, and measured at growing numbers of epochs; what
+has no epochs is trained once. For every budget of seconds, validation chooses the setting and the
+epochs among those that took no longer. They are trained anew on the whole training part with
+several seeds and measured on the test, whose labels no choice has seen: the seeds change the
+training, not the split. That part is larger, so these seconds can exceed the budget. Every method
+also runs at its defaults. Only training counts as seconds, initialisation included; nothing else
+should run at the same time.
 
 Writes pareto.csv, every measured point in a row, and pareto.png, and prints a table. What is in
 pareto.csv is not run again: delete the rows of a method to measure it anew.
