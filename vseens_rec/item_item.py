@@ -121,10 +121,12 @@ class _ItemItemModel(LinearRecommender):
 
         Parameters
         ----------
-        itemid, N, filter_items, items : as in `VSEens`
+        itemid, N : as in `VSEens`
             See `VSEens.similar_items`.
         recalculate_item, item_users : bool, None, default=False, None
             Not to be had: weights follow from all labels together.
+        filter_items, items : as in `VSEens`
+            See `VSEens.similar_items`.
 
         Returns
         -------

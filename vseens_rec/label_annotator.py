@@ -74,7 +74,7 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         0 and 1 for every label, as scikit-learn has it for several outputs.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where ``X`` was a frame whose columns are named by text.
 
     See Also

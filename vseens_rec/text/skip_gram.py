@@ -200,10 +200,12 @@ class SkipGram(VSEens):
         ----------
         X : SkipGramCounts, sentences, path, open file, or matrix of shape (n_words, n_contexts)
             What `count_skip_grams` returns or takes, or counts of pairs without words.
-        y, show_progress, callback, user_items, checkpoint : as in `VSEens`
+        y, show_progress, callback, user_items : as in `VSEens`
             See `VSEens.fit`.
         image_features : None
             Words have none.
+        checkpoint : Checkpoint, optional
+            See `VSEens.fit`.
 
         Returns
         -------
