@@ -132,7 +132,7 @@ LEARNERS = {
     ),
     "corrected softmax": VSEens(
         factors=64, loss=Softmax(proposal_correction=True), candidates=16,
-        sampler=Adaptive(rank_scale=0.5), iterations=20,
+        sampler=Adaptive(rank_scale=0.5), iterations=12,
     ),
     "adaptive objective": VSEens(
         factors=64, loss="softmax", selection=Group(size="auto"), candidates=16
@@ -254,8 +254,9 @@ def test_separate_penalties(annotations):
     def sizes(**parameters):
         penalty = Penalty(**{"user": 0.04, "positive": 0.04, "negative": 0.04} | parameters)
         model = VSEens(
-            factors=8, iterations=30, regularization=penalty, use_bias=False, random_state=0
-        )
+            factors=8, iterations=30, regularization=penalty, use_bias=False, item_item=None,
+            random_state=0,
+        )  # fmt: skip
         model.fit(annotations, show_progress=False)
         return np.linalg.norm(model.user_factors), np.linalg.norm(model.item_factors)
 
