@@ -116,6 +116,10 @@ def growing_calls(ours, theirs, X):
     row, images = X[[7]], np.random.default_rng(0).integers(X.shape[0], size=(1 << 12, 9))
     labels = np.random.default_rng(1).permutation(X.shape[1])
 
+    def row_of(model):
+        """The row, as wide as the model is by now."""
+        return csr_matrix((row.data, row.indices, row.indptr), (1, len(model.item_factors)))
+
     def column(model, i):
         n = len(model.user_factors)
         ids = np.unique(images[i])
@@ -123,13 +127,13 @@ def growing_calls(ours, theirs, X):
 
     yield (
         "partial_fit_users, one new", 5,
-        lambda i: ours.partial_fit_users([len(ours.user_factors)], row),
-        lambda i: theirs.partial_fit_users([len(theirs.user_factors)], row),
+        lambda i: ours.partial_fit_users([len(ours.user_factors)], row_of(ours)),
+        lambda i: theirs.partial_fit_users([len(theirs.user_factors)], row_of(theirs)),
     )  # fmt: skip
     yield (
         "partial_fit_users, one changed", 5,
-        lambda i: ours.partial_fit_users([images[i, 0]], row),
-        lambda i: theirs.partial_fit_users([images[i, 0]], row),
+        lambda i: ours.partial_fit_users([images[i, 0]], row_of(ours)),
+        lambda i: theirs.partial_fit_users([images[i, 0]], row_of(theirs)),
     )  # fmt: skip
     yield (
         "partial_fit_items, one new", 2,
@@ -156,9 +160,11 @@ def growing_calls(ours, theirs, X):
             ),
         )
 
-    new_user = first("partial_fit_users", lambda model, _: ([len(model.user_factors)], row))
+    new_user = first(
+        "partial_fit_users", lambda model, _: ([len(model.user_factors)], row_of(model))
+    )
     yield "recommend after one new image", 5, *new_user
-    old_user = first("partial_fit_users", lambda _, i: ([images[i, 0]], row))
+    old_user = first("partial_fit_users", lambda model, i: ([images[i, 0]], row_of(model)))
     yield "recommend after one changed image", 5, *old_user
     new_label = first(
         "partial_fit_items", lambda model, i: ([len(model.item_factors)], column(model, i))
