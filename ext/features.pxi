@@ -5,7 +5,7 @@ from cython.parallel import parallel, prange, threadid
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from buffers cimport ROWS_AT_ONCE, new_rows, require_alignment
+from buffers cimport ROWS_AT_ONCE, new_rows, require_alignment, require_length
 from feature_map cimport FeatureMap, begin_of
 from simd cimport vr_add_rows
 
@@ -53,20 +53,19 @@ cdef class Features:
     ):
         cdef int64_t n_features = weights.shape[0], i, lowest = 0, highest = -1
         memset(&self.map, 0, sizeof(FeatureMap))
-        if squares.shape[0] != n_features:
-            raise ValueError(
-                f"squares must have length {n_features}, got {squares.shape[0]}")
+        require_length("squares", squares.shape[0], n_features)
         if (indptr is None) != (indices is None):
             raise ValueError("give both indptr and indices, or neither")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be from 0 to below 1, got {dropout}")
         if n_features == 0:
-            raise ValueError("there are no features")
+            raise ValueError("weights must have a row for each feature, got none")
         require_alignment(&weights[0, 0])
         if indptr is None:
             if values.shape[0] % n_features:
                 raise ValueError(
-                    f"{values.shape[0]} values are no whole rows of {n_features} features")
+                    f"values must have {n_features} entries for each image, got {values.shape[0]} in "
+                    "all")
             self.n_rows, self.most = values.shape[0] // n_features, n_features
         else:
             self.n_rows = indptr.shape[0] - 1

@@ -156,7 +156,7 @@ def best_of_one(
 ):
     """Find the rows of the highest products, or cosines, with one row; return whether it is done.
 
-    It is not where a product is no number, or an id of those left out is out of range.
+    It is not where a product is NaN, or an id of those left out is out of range.
 
     query : IN (k,)
     factors : IN (n, k), read once

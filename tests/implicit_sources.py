@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# a folder with the source, for where there is no network
+# a folder that has the source already, for machines without a network
 FOLDER_VARIABLE = "VSEENS_REC_IMPLICIT_SDIST"
 # of the releases that are kept; others are downloaded every time
 SHA256 = {"0.7.3": "9571a52d70b3667e99a6e6aae6681526dd3286c765cf0ea10e1073d068a98057"}

@@ -22,10 +22,10 @@ MODEL = VSEens(
 )  # fmt: skip
 # of classifiers that give each sample one class, or the labels above a threshold
 OF_OTHERS = {
-    "check_classifiers_classes": "a vector of classes is no matrix of labels",
-    "check_classifiers_train": "a vector of classes is no matrix of labels",
-    "check_classifiers_regression_target": "a vector of numbers is no matrix of labels",
-    "check_classifier_not_supporting_multiclass": "a vector of classes is no matrix of labels",
+    "check_classifiers_classes": "y is a matrix, not a vector of classes",
+    "check_classifiers_train": "y is a matrix, not a vector of classes",
+    "check_classifiers_regression_target": "y is a matrix, not a vector of numbers",
+    "check_classifier_not_supporting_multiclass": "y is a matrix, not a vector of classes",
     "check_classifier_multioutput": "predict gives n_labels labels, not those above a threshold",
 }
 

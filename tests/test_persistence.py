@@ -203,7 +203,7 @@ NO_PAIRS = {"item_pairs": np.zeros(0, np.int32), "item_pairs_indptr": np.zeros(2
         (["no", "object"], {}, "no object"),
         (GOOD | {"values": {"trial_": {"penalty": "large"}}}, {}, "trial_ of the file is damaged"),
         (GOOD | {"values": {"n_features_in_": 2}, "columns": ["a"]}, {}, "names 1 columns"),
-        (GOOD | {"columns": "ab"}, {}, "names of the file are no list"),
+        (GOOD | {"columns": "ab"}, {}, "names of the file are not a list"),
         (GOOD | {"columns": [None]}, {}, "None of the file is no name"),
         (GOOD, {"liked_indptr": np.array([0])}, "matrix without factors"),
         (GOOD, {"user_factors": ONE, "item_factors": ONE, "liked_indptr": np.array([0, 0])},

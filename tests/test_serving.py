@@ -278,7 +278,7 @@ def test_ids_within_a_row_are_checked(model):
         row = csr_matrix((1, 120))
         row.indices, row.data = np.array([wrong], np.int32), np.ones(1)
         row.indptr = np.array([0, 1], np.int32)
-        with pytest.raises(ValueError, match="no valid sparse matrix"):
+        with pytest.raises(ValueError, match="not a valid sparse matrix"):
             model.recommend(0, row)
 
 

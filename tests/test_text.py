@@ -225,7 +225,6 @@ def test_no_draw_is_lost_between_rounds(seed):
 
 def test_the_rate_falls_inside_an_epoch_and_an_epoch_draws_the_sum_of_counts(counted, monkeypatch):
     runs = watch_runs(monkeypatch)
-    monkeypatch.setattr("vseens_rec.engine.trainer.PAIRS_OF_ROUND", 64)
     model = SkipGram(factors=4, iterations=2, random_state=0, num_threads=1)
     model.fit(counted, show_progress=False)
     rates = [run["learning_rate"] for run in runs]

@@ -59,9 +59,9 @@ def unchecked(indices, indptr):
         (None, r"fit\(user_items=X\)"),
         ([["a", "b"]], "could not convert|dtype"),
         (np.array([[1j, 2]]), "Complex data"),
-        (unchecked([0, 4], [0, 1, 2]), r"X is no valid sparse matrix of shape \(2, 4\).*0 to 3"),
-        (unchecked([0, -1], [0, 1, 2]), "X is no valid sparse matrix"),
-        (unchecked([0, 1], [0, 2, 1]), "X is no valid sparse matrix"),
+        (unchecked([0, 4], [0, 1, 2]), r"X is not a valid sparse matrix of shape \(2, 4\).*0 to 3"),
+        (unchecked([0, -1], [0, 1, 2]), "X is not a valid sparse matrix"),
+        (unchecked([0, 1], [0, 2, 1]), "X is not a valid sparse matrix"),
     ],
 )
 def test_matrices_that_cannot_be_fitted(X, message):

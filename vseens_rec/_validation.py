@@ -152,7 +152,7 @@ def check_matrix(
 
 
 def _check_kind(X: Any, argument: str) -> None:
-    """Refuse what is no matrix of images x labels, though it may look like one."""
+    """Refuse what looks like a matrix of images x labels and is not one."""
     if hasattr(X, "matrix") and hasattr(X, "labels"):
         raise ValueError(
             f"{argument} is of type {type(X).__name__}, a matrix with names: pass its .matrix, or "
@@ -171,7 +171,7 @@ def _remedies(argument: str, X: Any) -> Iterator[None]:
         if "contains NaN" in message:
             call = f"{argument}.fillna(0)" if frames.is_frame(X) else f"np.nan_to_num({argument})"
             raise ValueError(
-                f"Input {argument} contains NaN, which is no number: where it stands for nothing, "
+                f"Input {argument} contains NaN (not a number): where it stands for nothing, "
                 f"as in a pivot table, pass {call}"
             ) from error
         if "inhomogeneous" in message or "array element with a sequence" in message:
@@ -232,9 +232,9 @@ def _check_format(matrix: csr_matrix, argument: str) -> None:
         matrix.check_format(full_check=True)
     except ValueError as error:
         raise ValueError(
-            f"{argument} is no valid sparse matrix of shape {matrix.shape}: {error}. Columns are "
-            f"numbered 0 to {matrix.shape[1] - 1}; ids that start at 1 need one more column, or 1 "
-            "taken from all, and -1 cannot stand for nothing"
+            f"{argument} is not a valid sparse matrix of shape {matrix.shape}: {error}. Columns "
+            f"are numbered 0 to {matrix.shape[1] - 1}; ids that start at 1 need one more column, "
+            "or 1 taken from all, and -1 cannot stand for nothing"
         ) from error
 
 

@@ -6,9 +6,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from . import _validation
-from ._typing import MatrixLike, Ranking
+from ._typing import Floats, MatrixLike, Ranking
 from .engine.features import Features
-from .engine.interactions import count_labels
 from .growing import GrowingRecommender
 from .image_features import check_features
 from .serving import LOWEST, best
@@ -78,8 +77,17 @@ class AnnotatingRecommender(GrowingRecommender):
         >>> ids.shape, bool((scores[:, 0] >= scores[:, 1]).all())
         ((3, 2), True)
         """
-        self._check_fitted()
         N = _validation.check_n(N)
+        users, items = self._factors_by_features(image_features, prior_exponent)
+        if not len(users):
+            return np.empty((0, N), np.int32), np.empty((0, N), np.float32)
+        return best(users, items, N, LOWEST, None, None, self.num_threads)
+
+    def _factors_by_features(
+        self, image_features: MatrixLike, prior_exponent: float
+    ) -> tuple[Floats, Floats]:
+        """Return factors of images and labels whose products are scores less the prior."""
+        self._check_fitted()
         if not np.isfinite(prior_exponent):
             raise ValueError(f"prior_exponent must be a finite number, got {prior_exponent}")
         if self._feature_map is None:
@@ -91,15 +99,12 @@ class AnnotatingRecommender(GrowingRecommender):
         assert features is not None
         items = self.item_factors
         users = self._fold_in_rows(csr_matrix((len(features), len(items))), features)
-        if prior_exponent:
-            pairs = self._stored_pairs(
-                "prior_exponent needs to know how many images have each label, so save it with "
-                "fitted_matrix=True"
-            )
-            counts = count_labels(pairs.arrays()[1], len(items))
-            prior = -prior_exponent * np.log(np.maximum(counts, 1))
-            users = np.column_stack([users, np.ones(len(users), users.dtype)])
-            items = np.column_stack([items, prior.astype(items.dtype)])
-        if not len(users):
-            return np.empty((0, N), np.int32), np.empty((0, N), np.float32)
-        return best(users, items, N, LOWEST, None, None, self.num_threads)
+        if not prior_exponent:
+            return users, items
+        pairs = self._stored_pairs(
+            "prior_exponent needs to know how many images have each label, so save it with "
+            "fitted_matrix=True"
+        )
+        prior = -prior_exponent * np.log(np.maximum(pairs.counts(len(items)), 1))
+        users = np.column_stack([users, np.ones(len(users), users.dtype)])
+        return users, np.column_stack([items, prior.astype(items.dtype)])

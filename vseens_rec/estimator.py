@@ -169,7 +169,7 @@ class LinearRecommender(
         ValueError
             `X` is not a 2-d matrix of finite values >= 0 with a positive among them, a parameter
             is out of range, parameters contradict each other, `checkpoint` is of another training,
-            or `image_features` are no matrix of finite numbers with a row for every image.
+            or `image_features` is not a matrix of finite numbers with a row for every image.
         implicit.recommender_base.ModelFitError
             The factors diverged; the model is then as it was before the call.
         KeyboardInterrupt, or what `callback` or the writing of `checkpoint` raises

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix, issparse
 from . import frames
 from .engine.features import Features, FittedMap
 
-# a column whose values are so many times those of a typical one would drown the others
+# a column whose values are larger than those of a typical one by this factor drowns the others
 LARGEST_SCALE = 1000.0
 
 
@@ -33,7 +33,7 @@ def check_features(
         _check_rows(matrix.shape[0], n_images)
     if matrix.shape[1] == 0:
         raise ValueError(
-            "image_features has no column: leave it out, and images have factors of their own alone"
+            "image_features has no columns: leave it out to learn factors of each image alone"
         )
     if known is not None:
         _check_columns(matrix.shape[1], names, known)
@@ -87,7 +87,7 @@ def _as_matrix(given: Any) -> csr_matrix | NDArray[Any]:
             matrix.check_format(full_check=True)
         except ValueError as error:
             raise ValueError(
-                f"image_features is no valid sparse matrix of shape {matrix.shape}: {error}"
+                f"image_features is not a valid sparse matrix of shape {matrix.shape}: {error}"
             ) from error
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
@@ -118,16 +118,16 @@ def _as_matrix(given: Any) -> csr_matrix | NDArray[Any]:
 
 
 def _check_numbers(frame: Any) -> None:
-    """Name the column of a frame that holds no numbers."""
+    """Name a column of a frame whose values are not numbers."""
     kinds: Any = getattr(frame, "dtypes", None)
     if not hasattr(kinds, "to_numpy"):
         return
     for name, kind in zip(frame.columns, kinds, strict=True):
         if getattr(kind, "kind", "O") not in "biuf":
             raise ValueError(
-                f"image_features has the column {name!r} of {kind}, which holds no numbers: make "
-                "it columns of numbers by sklearn.preprocessing.OneHotEncoder, in a "
-                "ColumnTransformer for some columns of several"
+                f"column {name!r} of image_features has the type {kind}, but must hold numbers: "
+                "turn it into columns of numbers by sklearn.preprocessing.OneHotEncoder (in a "
+                "ColumnTransformer where other columns hold numbers)"
             )
 
 

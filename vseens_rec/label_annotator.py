@@ -18,7 +18,6 @@ from ._typing import MatrixLike
 from .choices import Penalty, Sampler
 from .choices.base import as_choice
 from .choices.losses import Loss
-from .engine.interactions import count_labels
 from .metrics import ranking_metrics
 from .vseens import VSEens
 
@@ -39,8 +38,8 @@ def _has_probabilities(annotator: "LabelAnnotator") -> bool:
     loss, sampler = as_choice(model.loss, Loss), as_choice(model.sampler, Sampler)
     if loss.name != "softmax" or sampler.name != "uniform":
         raise AttributeError(
-            f"loss={loss.name!r} and sampler={sampler.name!r} make no probabilities of scores: use "
-            "loss='softmax' with sampler='uniform'"
+            f"loss={loss.name!r} and sampler={sampler.name!r} do not turn scores into "
+            "probabilities: use loss='softmax' with sampler='uniform'"
         )
     return True
 
@@ -117,7 +116,7 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         tags.target_tags.single_output = False
         tags.classifier_tags.multi_label = True
         tags.classifier_tags.multi_class = False
-        # what it learns from noise or a single label is no better than chance
+        # from noise, or from a single label, nothing can be learned
         tags.classifier_tags.poor_score = True
         return tags
 
@@ -150,7 +149,7 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            `X` and `y` are no matrices of finite numbers with a row for every image.
+            `X` or `y` is not a matrix of finite numbers with a row for every image.
 
         Examples
         --------
@@ -179,18 +178,13 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         self.classes_ = [np.array([0, 1])] * labels.shape[1]
         return self
 
-    def _checked(self, X: MatrixLike) -> Any:
+    def _scores(self, X: MatrixLike, prior_exponent: float) -> NDArray[np.float32]:
+        """Score all labels by the features alone, the prior taken off."""
         check_is_fitted(self)
-        return validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
-
-    def _scores(self, X: MatrixLike) -> NDArray[np.float32]:
-        """Score all labels by the features alone."""
-        rows = self._checked(X)
-        model = self.model_
-        empty = csr_matrix((rows.shape[0], len(model.item_factors)))
-        users = model.transform(empty, image_features=rows)
-        with limit_blas(model.num_threads):
-            scores: NDArray[np.float32] = np.matmul(users, model.item_factors.T)
+        rows: Any = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        users, items = self.model_._factors_by_features(rows, prior_exponent)
+        with limit_blas(self.model_.num_threads):
+            scores: NDArray[np.float32] = np.matmul(users, items.T)
         return scores.astype(np.float32, copy=False)
 
     def decision_function(self, X: MatrixLike) -> NDArray[np.float32]:
@@ -214,11 +208,7 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         >>> annotator.fit(np.eye(4), np.eye(4)).decision_function(np.eye(4)[:2]).shape
         (2, 4)
         """
-        scores = self._scores(X)
-        if self.prior_exponent:
-            counts = count_labels(self.model_._pairs.arrays()[1], scores.shape[1])
-            scores -= (self.prior_exponent * np.log(np.maximum(counts, 1))).astype(np.float32)
-        return scores
+        return self._scores(X, self.prior_exponent)
 
     def predict(self, X: MatrixLike) -> NDArray[np.int64]:
         """Give each image the `n_labels` labels that score highest.
@@ -302,7 +292,7 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         >>> bool(np.allclose(found.sum(axis=1), 1))
         True
         """
-        scores = self._scores(X) / as_choice(self.model_.loss, Loss).temperature
+        scores = self._scores(X, 0.0) / as_choice(self.model_.loss, Loss).temperature
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
         probabilities: NDArray[np.float32] = scores / scores.sum(axis=1, keepdims=True)

@@ -136,7 +136,7 @@ def _best_by_kernel(
     cosine: bool,
     has_bias: bool,
 ) -> Ranking | None:
-    """Find them in float32; None for other types, and where a product is no number."""
+    """Find them in float32; None for other types, and where a product is NaN."""
     if not (_is_plain(queries) and _is_plain(factors) and factors.size):
         return None
     if queries.shape[-1] != factors.shape[1]:

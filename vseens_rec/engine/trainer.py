@@ -27,10 +27,12 @@ MOST_PAIRS = 2.0**62
 # images and labels whose scores are looked at after an epoch
 SHARED_IMAGES = 100
 SHARED_LABELS = 2000
-# a row that learns from many draws at a time pulls the labels after it alone meanwhile; rounds are
-# long enough for several threads, so that rows of very many draws have some more at a time
+# a row that learns from many draws at a time pulls the labels after it alone meanwhile
 DRAWS_OF_VISIT = 4
+# Rounds are long enough for two threads, so that a row of very many draws has some more at a time.
+# Small data is trained by one thread, whose rounds may be short.
 PAIRS_OF_ROUND = 2 * MIN_PAIRS_PER_THREAD
+LEAST_ROUNDS = 64
 # random numbers of the rounds of an epoch are keyed so far from each other
 EPOCHS_APART = 1 << 32
 # the code that the paper's authors released calls so many triplets an image an iteration
@@ -266,9 +268,9 @@ class Trainer:
             self.sampler.refresh(self.item_factors, self.num_threads)
 
     def has_exploded(self) -> bool:
-        """Tell whether there are factors that are no numbers, or too large to mean anything."""
+        """Tell whether some factors are NaN, or too large to mean anything."""
         largest = LARGEST_FACTOR * max(1.0, self.settings.init.scale)
-        # what is no number is not smaller either
+        # NaN is not smaller than anything
         learned = [self.user_factors, self.item_factors]
         if self.feature_map is not None:
             learned.append(self.feature_map.weights)
@@ -337,7 +339,7 @@ class Trainer:
         rows, draws = self.rows[place], draws[place].astype(np.int32)
         if not self.settings.values_are_counts:
             return 1, [(rows, draws)]
-        n_rounds = max(1, self.n_pairs // PAIRS_OF_ROUND)
+        n_rounds = max(LEAST_ROUNDS, self.n_pairs // PAIRS_OF_ROUND)
         visits = np.minimum(-(-draws // DRAWS_OF_VISIT), n_rounds)
         return n_rounds, spread_visits(rows, draws, visits, n_rounds, generator)
 

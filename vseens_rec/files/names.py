@@ -34,7 +34,7 @@ def names_from_json(names: Any) -> list[Any] | None:
     if names is None:
         return None
     if not isinstance(names, list):
-        raise ValueError("the names of the file are no list")
+        raise ValueError("the names of the file are not a list")
     return [_name_from_json(name) for name in names]
 
 

@@ -71,7 +71,7 @@ class NamedQueries:
         KeyError
             An id or a name is not known.
         TypeError
-            `filter_labels` or `labels` is no list.
+            `filter_labels` or `labels` is not a list.
         ValueError
             `labels` is empty, has a name twice or is given with `filter_labels`.
 
