@@ -67,6 +67,7 @@ cdef inline void choose_features(
     const FeatureMap* features, int64_t image, FeatureRow* row
 ) noexcept nogil:
     cdef int64_t begin = begin_of(features, image), end = begin_of(features, image + 1), i
+    cdef uint32_t drawn = 0
     cdef uint32_t n = 0
     cdef uint64_t numbers = 0
     cdef Random random
@@ -75,6 +76,9 @@ cdef inline void choose_features(
             mix(features.seed + DROPOUT_STREAM), features.epoch,
             <uint64_t> (features.first_row + image))
     for i in range(begin, end):
+        # what an image does not have takes no part, whether it is stored or not
+        if features.values[i] == 0:
+            continue
         row.numbers[n] = <uint32_t> (
             i - begin if features.indices == NULL else features.indices[i])
         row.values[n] = features.scale * features.values[i]
@@ -82,7 +86,8 @@ cdef inline void choose_features(
             n += 1
             continue
         # two features share a random number
-        numbers = next_random(&random) if (i - begin) & 1 == 0 else numbers >> 32
+        numbers = next_random(&random) if drawn & 1 == 0 else numbers >> 32
+        drawn += 1
         n += (numbers & <uint64_t> 0xffffffff) >= features.dropped
     row.n = n
 

@@ -64,8 +64,8 @@ cdef class Features:
         if indptr is None:
             if values.shape[0] % n_features:
                 raise ValueError(
-                    f"values must have {n_features} entries for each image, got {values.shape[0]} in "
-                    "all")
+                    f"values must have {n_features} entries for each image, got "
+                    f"{values.shape[0]} in all")
             self.n_rows, self.most = values.shape[0] // n_features, n_features
         else:
             self.n_rows = indptr.shape[0] - 1

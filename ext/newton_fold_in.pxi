@@ -65,8 +65,7 @@ ctypedef struct NewtonFoldIn:
     const int32_t* indices
     const float* item_factors
     const float* learns
-    # how likely a negative is chosen, by how many score higher, where so many are drawn and twice
-    # as many
+    # how likely a negative is chosen, by how many score higher: for n_negatives, and twice as many
     const float* chances_of_few
     const float* chances_of_many
     size_t stride
@@ -101,6 +100,8 @@ ctypedef struct NewtonScratch:
     float[MOST_DRAWN] weights
     float[MOST_DRAWN] slopes
     int32_t[MOST_DRAWN] ranks
+    # by rank, how many with that rank have a place so far
+    int32_t[MOST_DRAWN] tied
     Scratch* drawing
     # how fast the slope of each positive falls with its score
     float* bends
@@ -168,6 +169,7 @@ cdef void draw_negatives(
     const NewtonFoldIn* task, NewtonScratch* scratch, const float* user, uint32_t n
 ) noexcept nogil:
     cdef uint32_t j
+    cdef int32_t rank
     cdef const float* chances = (
         task.chances_of_few if n == task.n_negatives else task.chances_of_many)
     cdef Scratch* drawing = scratch.drawing
@@ -185,8 +187,12 @@ cdef void draw_negatives(
             scratch.weights[j] = <float> 1.0 / n
         return
     vr_ranks(scratch.scores, n, scratch.ranks)
+    memset(scratch.tied, 0, n * sizeof(int32_t))
     for j in range(n):
-        scratch.weights[j] = chances[scratch.ranks[j]]
+        # what scores the same, as a label drawn twice does, takes the places that follow
+        rank = scratch.ranks[j]
+        scratch.weights[j] = chances[rank + scratch.tied[rank]]
+        scratch.tied[rank] += 1
 
 
 # minus the gradient of the expected loss, to `move`
@@ -338,9 +344,8 @@ def fold_rows(
     mean_negative : IN (stride,), padded and aligned
     chances_of_few, chances_of_many : IN (n_negatives,) and twice as many, how likely a negative is
         chosen, the highest first; None: all alike
-    n_negatives : of a step, MOST_DRAWN / 2 at most; twice as many where a row has more positives
-        than
-    pairs_of_few : positives
+    n_negatives : of a step, a multiple of 16, MOST_DRAWN / 2 at most; rows of more positives than
+        pairs_of_few draw twice as many
     steps, size : at least 2, and how much of Newton's step each is
     taken, vectors, negatives, weights : OUT (steps + 1,), (steps, stride), (steps, MOST_DRAWN)
         twice, or None; the way of a single row: how much of the first move and of that of each step
@@ -356,9 +361,9 @@ def fold_rows(
     cdef void* memory
     # those of the threads begin on lines
     cdef size_t scratch, size_of_scratch = in_lines(sizeof(NewtonScratch))
-    if not 1 <= n_negatives <= MOST_DRAWN // 2:
+    if n_negatives % 16 or not 16 <= n_negatives <= MOST_DRAWN // 2:
         raise ValueError(
-            f"n_negatives must be from 1 to {MOST_DRAWN // 2}, got {n_negatives}")
+            f"n_negatives must be a multiple of 16 up to {MOST_DRAWN // 2}, got {n_negatives}")
     if (chances_of_few is None) != (chances_of_many is None):
         raise ValueError("chances_of_few and chances_of_many are both given or both None")
     if n_rows == 0:

@@ -87,15 +87,16 @@ cdef bint scan_rows(
     const float* query, const float* rows, int64_t n, int64_t k, bint cosine, bint has_bias,
     float* scores
 ) noexcept nogil:
-    cdef float[ROWS_SCANNED] norms
+    cdef float[ROWS_SCANNED] norms, raw
     cdef int64_t start = 0, size, i
     cdef bint done = True
     while start < n:
         size = min(n - start, <int64_t> ROWS_SCANNED)
         if cosine:
-            vr_scan_and_norms(query, rows + start * k, size, k, scores + start, norms, has_bias)
+            vr_scan_and_norms(query, rows + start * k, size, k, raw, norms, has_bias)
+            # each is written once: another thread may write the same at the same time
             for i in range(size):
-                scores[start + i] /= norms[i]
+                scores[start + i] = raw[i] / norms[i]
         else:
             vr_scan(query, rows + start * k, size, k, scores + start)
         done = are_numbers(scores + start, size) and done

@@ -208,6 +208,7 @@ class FeatureMap:
     def choose(self, seed, epoch, row):
         """Features that are not dropped, and their values, which make up for the others."""
         numbers, values = self.rows[row]
+        numbers, values = numbers[values != 0], values[values != 0]
         random = Random(mix(seed + 0x44524F50), epoch, row)
         kept = np.ones(len(numbers), dtype=bool)
         if self.dropout:

@@ -217,7 +217,7 @@ def test_wrong_arrays_are_refused(kernel):
     indices = indices.astype(np.int32)
     kernel.Features(values, indptr, indices, weights, squares)
     for arguments, message in [
-        ((values, None, None, weights, squares), "no whole rows"),
+        ((values, None, None, weights, squares), "entries for each image"),
         ((values, indptr, None, weights, squares), "both"),
         ((values, indptr, indices, weights, squares[:2]), "length 3"),
         ((values, indptr[::-1].copy(), indices, weights, squares), "does not agree"),

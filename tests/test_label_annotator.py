@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.metrics import label_ranking_average_precision_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -26,7 +26,7 @@ OF_OTHERS = {
     "check_classifiers_train": "y is a matrix, not a vector of classes",
     "check_classifiers_regression_target": "y is a matrix, not a vector of numbers",
     "check_classifier_not_supporting_multiclass": "y is a matrix, not a vector of classes",
-    "check_classifier_multioutput": "predict gives n_labels labels, not those above a threshold",
+    "check_classifier_multioutput": "predict gives N labels, not those above a threshold",
 }
 
 
@@ -46,7 +46,7 @@ def images():
 
 def test_it_says_what_its_model_says(images):
     features, labels, topics = images
-    annotator = LabelAnnotator(MODEL, n_labels=4, prior_exponent=0.5).fit(features, labels)
+    annotator = LabelAnnotator(MODEL, N=4, prior_exponent=0.5).fit(features, labels)
     model = clone(MODEL).fit(labels, show_progress=False, image_features=features)
     ids, scores = model.annotate(features, N=4, prior_exponent=0.5)
     found = annotator.decision_function(features)
@@ -57,7 +57,7 @@ def test_it_says_what_its_model_says(images):
     assert (given.sum(axis=1) == 4).all()
     assert np.take_along_axis(given, ids, 1).all()
     assert (ids % 3 == topics[:, None]).mean() > 0.95
-    assert LabelAnnotator(MODEL, n_labels=100).fit(features, labels).predict(features).all()
+    assert LabelAnnotator(MODEL, N=100).fit(features, labels).predict(features).all()
     assert len(annotator.classes_) == labels.shape[1]
     assert MODEL.user_factors is None
 
@@ -150,6 +150,51 @@ def test_wrong_input_is_refused_with_a_remedy(images):
             LabelAnnotator(MODEL).fit(X, y)
     with pytest.raises(ValueError, match="features"):
         LabelAnnotator(MODEL).fit(features, labels).predict(features[:, :2])
-    for parameters in ({"n_labels": 0}, {"model": "softmax"}, {"prior_exponent": np.inf}):
+    for parameters in ({"N": 0}, {"model": "softmax"}, {"prior_exponent": np.inf}):
         with pytest.raises(ValueError, match="parameter of LabelAnnotator"):
             LabelAnnotator(**parameters).fit(features, labels)
+
+
+def test_a_refused_fit_changes_nothing(images):
+    features, labels, _ = images
+    annotator = LabelAnnotator(MODEL).fit(features, labels)
+    before = dict(vars(annotator))
+    with pytest.raises(ValueError, match="inconsistent"):
+        annotator.fit(features[:, :3], labels[:5])
+    assert vars(annotator) == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "message"), [(5, None, "inconsistent"), (None, 7, "7 labels")]
+)
+def test_a_score_needs_the_labels_of_the_same_images(images, rows, columns, message):
+    features, labels, _ = images
+    annotator = LabelAnnotator(MODEL).fit(features, labels)
+    with pytest.raises(ValueError, match=message):
+        annotator.score(features, labels[:rows, :columns])
+
+
+@pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
+def test_scikit_learn_predicts_what_folds_leave_out(images, method):
+    features, labels, _ = images
+    found = cross_val_predict(LabelAnnotator(MODEL), features, labels, cv=3, method=method)
+    assert np.shape(found) == labels.shape
+
+
+def test_the_usual_model_takes_a_seed(images):
+    features, labels, _ = images
+    quick = {"iterations": 2, "random_state": 3, "num_threads": 1}
+    found = [
+        LabelAnnotator(VSEens.for_annotation(**quick)).fit(features, labels).predict(features)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*found)
+    usual, own = LabelAnnotator().fit(features, labels).model_, VSEens.for_annotation()
+    assert usual.get_params() == own.get_params()
+
+
+def test_probabilities_are_those_of_the_fitted_model(images):
+    features, labels, _ = images
+    annotator = LabelAnnotator(clone(MODEL).set_params(loss="logistic")).fit(features, labels)
+    annotator.set_params(model=None)
+    assert not hasattr(annotator, "predict_proba")

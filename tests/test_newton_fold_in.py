@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 
 from vseens_rec import VSEens
 from vseens_rec.choices import Group
+from vseens_rec.datasets import make_annotations
 from vseens_rec.engine import fold_in, newton_fold_in
 from vseens_rec.engine.newton_fold_in import NewtonFoldIn, chances_of, negatives_of_step
 from vseens_rec.engine.padding import padded
@@ -112,7 +113,7 @@ def test_more_negatives_than_there_is_room_for_are_refused(fitted):
         np.zeros((1, fitted.item_factors.shape[1]), np.float32),
     )  # fmt: skip
     newton.n_negatives = 513
-    with pytest.raises(ValueError, match="n_negatives must be from 1 to 512, got 513"):
+    with pytest.raises(ValueError, match="n_negatives must be a multiple of 16 up to 512, got 513"):
         newton.run(part, 0, 1)
 
 
@@ -146,3 +147,29 @@ def test_steps_stay_short_for_factors_of_any_scale(scale, annotations):
     at_positives = scores[annotations.nonzero()].mean()
     assert at_positives > scores.mean()
     assert np.abs(scores).max() < 1e3
+
+
+@pytest.mark.parametrize(("n_labels", "candidates"), [(10, 64), (100, 8)])
+def test_chances_sum_to_one_where_labels_are_drawn_twice(n_labels, candidates):
+    matrix = make_annotations(200, n_labels, 600, random_state=0)
+    model = fit(VSEens(factors=6, iterations=3, candidates=candidates, item_item=None), matrix)
+    settings = settings_of(model, n_labels)
+    sampler = sampler_of(settings, n_labels, lambda: np.ones(n_labels))
+    items = padded(model.item_factors)
+    sampler.refresh(items, 1)
+    newton = NewtonFoldIn(settings, items, sampler, group_size=1, penalty=0.04)
+    for row in range(20):
+        labels = matrix[[row]].indices
+        steps, most = newton_fold_in.STEPS, 2 * newton_fold_in.kernel.MOST_NEGATIVES
+        way = {
+            "taken": np.zeros(steps + 1, np.float32),
+            "vectors": np.zeros((steps, items.shape[1]), np.float32),
+            "negatives": np.zeros((steps, most), np.int32),
+            "weights": np.zeros((steps, most), np.float32),
+        }
+        out = np.ones((1, model.item_factors.shape[1]), np.float32)
+        part = newton_fold_in.Part(np.array([0, len(labels)]), labels, np.zeros(1, np.int32), out)
+        newton.run(part, 0, 1, **way)
+        np.testing.assert_allclose(way["weights"].sum(axis=1), 1, rtol=1e-4)
+        assert (way["taken"] >= 0).all()
+        assert (way["taken"] <= 0.5).all()

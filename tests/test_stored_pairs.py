@@ -41,7 +41,7 @@ def check(pairs, expected, n_labels):
 @pytest.mark.parametrize("seed", range(4))
 def test_any_order_of_updates(changed, searches, seed, monkeypatch):
     monkeypatch.setattr(stored_pairs, "MOST_CHANGED", changed)
-    monkeypatch.setattr(stored_pairs, "SHARE_OF_CHANGED", 1000 if changed == 3 else 1)
+    monkeypatch.setattr(stored_pairs, "SHARE_OF_CHANGED", 0.001 if changed == 3 else 1)
     monkeypatch.setattr(stored_pairs, "MOST_SEARCHES", searches)
     generator = np.random.default_rng(seed)
     start = random(30, 12, 0.2, "csr", rng=generator)
@@ -132,3 +132,26 @@ def test_what_comes_does_not_read_all_pairs(annotations, monkeypatch):
     model.recalculate_item(3, csr_matrix(np.eye(1, 401)))
     known = set(range(121)) - set(model.recommend(0, N=121)[0].tolist())
     assert known == {*annotations[[0]].indices.tolist(), 5, 120}
+
+
+def test_draws_are_those_of_a_model_whose_copy_has_grown():
+    first = StoredPairs.of(csr_matrix(np.eye(4, 5, dtype=np.float32)))
+    other = csr_matrix(np.array([[0, 1, 0, 0, 1]], np.float32))
+    grown = first.with_rows(np.array([3]), other)
+    again = grown.with_rows(np.array([3]), csr_matrix(np.array([[1, 0, 0, 0, 0]], np.float32)))
+    images, labels = grown.draw(np.random.default_rng(0), 3000)
+    drawn = np.bincount(images, minlength=4) / len(images)
+    np.testing.assert_allclose(drawn, [0.2, 0.2, 0.2, 0.4], atol=0.03)
+    assert set(labels[images == 3].tolist()) == {1, 4}
+    images, labels = again.draw(np.random.default_rng(0), 3000)
+    assert set(labels[images == 3].tolist()) == {0}
+
+
+def test_draws_end_where_all_pairs_came_later():
+    empty = StoredPairs.of(csr_matrix((3, 4), dtype=np.float32))
+    row = csr_matrix(np.array([[0, 1, 0, 0]], np.float32))
+    grown = empty.with_rows(np.array([1]), row)
+    grown.with_rows(np.array([1]), row)
+    images, labels = grown.draw(np.random.default_rng(0), 5)
+    assert images.tolist() == [1] * 5
+    assert labels.tolist() == [1] * 5

@@ -401,13 +401,18 @@ class LinearRecommender(
         >>> bool((factors == model.user_factors[[3, 5]]).all())
         True
         """
+        features = None
+        if image_features is not None:
+            features = self._features_of(image_features, matrix.shape[0], "score")
         pairs: StoredPairs | None = self.__dict__.get("_pairs")
         if pairs is not None and matrix.shape[0] == len(self.user_factors) == len(pairs):
             indptr, indices = pairs.arrays()
             if np.array_equal(matrix.indptr, indptr) and np.array_equal(matrix.indices, indices):
                 learned: Floats = self.user_factors[rows]
                 return learned
-        features = self._features_of(image_features, matrix.shape[0], "score")
+        if features is None:
+            # there are none, or they are missing
+            features = self._features_of(None, matrix.shape[0], "score")
         return self._fold_in_rows(matrix[rows], None if features is None else features.rows(rows))
 
     def scores_of(

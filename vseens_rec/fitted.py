@@ -13,7 +13,7 @@ from ._typing import Floats, LearnedFactors, Ranking
 from .engine.features import Features, FittedMap
 from .engine.item_item import ItemItemWeights
 from .engine.stored_pairs import StoredPairs
-from .image_features import check_features, check_missing
+from .image_features import check_features, refuse_missing
 from .serving import LeftOut, best_of_scores, norms_of, products
 
 # images that are scored at once: the more, the fewer times dense weights come from far memory
@@ -103,7 +103,7 @@ class FittedModel(MatrixFactorizationBase):
                 )
             return None
         if image_features is None:
-            check_missing(type(self).__name__, known, call)
+            refuse_missing(type(self).__name__, known, call)
         return check_features(image_features, n_images, known)
 
     @property

@@ -1,6 +1,6 @@
 """Features of images as callers pass them: checks, with their messages."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from .engine.features import Features, FittedMap
 
 # a column whose values are larger than those of a typical one by this factor drowns the others
 LARGEST_SCALE = 1000.0
+# squares of larger values do not fit the kernel's 4-byte floats
+LARGEST_VALUE = 1e15
 
 
 def check_features(
@@ -45,8 +47,8 @@ def check_features(
 
 def rows_of_features(image_features: Any, kept: NDArray[np.bool_], n_images: int) -> Any:
     """Return the features of some of the images."""
-    if not hasattr(image_features, "shape"):
-        image_features = np.asarray(image_features)
+    if not getattr(image_features, "shape", ()):
+        image_features = np.atleast_1d(np.asarray(image_features))
     _check_rows(image_features.shape[0], n_images)
     if hasattr(image_features, "iloc"):
         return image_features[kept]
@@ -68,13 +70,17 @@ def check_width(features: Features, known: FittedMap) -> None:
     _check_columns(features.n_features, features.names, known)
 
 
-def check_missing(name: str, known: FittedMap, call: str) -> None:
+def refuse_missing(name: str, known: FittedMap, call: str) -> NoReturn:
     """Refuse a call without features to a model that was fitted with them."""
+    routed = ""
+    if call in ("transform", "score"):
+        routed = (
+            " (in a search or pipeline with sklearn.set_config(enable_metadata_routing=True) and "
+            f"set_{call}_request(image_features=True))"
+        )
     raise ValueError(
         f"{name} was fitted with {len(known.weights)} features of each image, but {call} got none: "
-        f"pass image_features=, one row of them for each image (in a search or pipeline with "
-        "sklearn.set_config(enable_metadata_routing=True) and set_"
-        f"{call if call in ('transform', 'score') else 'fit'}_request(image_features=True))"
+        f"pass image_features=, one row of them for each image{routed}"
     )
 
 
@@ -151,15 +157,22 @@ def _check_columns(n_features: int, names: frames.Names | None, known: FittedMap
 
 def _check_finite(matrix: Any, names: frames.Names | None, given: Any) -> None:
     values = matrix.data if issparse(matrix) else matrix
-    if values.dtype.kind != "f" or np.isfinite(values).all():
+    largest = float(np.abs(values).max(initial=0)) if values.dtype.kind == "f" else 0.0
+    if largest <= LARGEST_VALUE:
         return
+    if np.isfinite(largest):
+        raise ValueError(
+            f"image_features has values up to {largest:.3g}, too large to compute with: scale the "
+            "columns, by sklearn.preprocessing.StandardScaler or MaxAbsScaler (for sparse ones)"
+        )
     wrong = np.flatnonzero(~np.isfinite(values))[0]
     column = matrix.indices[wrong] if issparse(matrix) else wrong % matrix.shape[1]
     what = "NaN" if np.isnan(values).any() else "infinity"
     fill = "image_features.fillna(0)" if frames.is_frame(given) else "sklearn.impute.SimpleImputer"
+    remedy = f"fill it by {fill}" if what == "NaN" else "replace it by a finite number"
     raise ValueError(
         f"image_features contains {what}, in column {_called(int(column), names)} among others: "
-        f"fill it by {fill}"
+        f"{remedy}"
     )
 
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from . import _validation
 from ._native import limit_blas
 from ._typing import MatrixLike
-from .choices import Penalty, Sampler
+from .choices import Sampler
 from .choices.base import as_choice
 from .choices.losses import Loss
 from .metrics import ranking_metrics
@@ -26,15 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelAnnotator"]
 
-# of the usual model, whose map has to do without labels of an image: more negatives, labels that
-# are hardly shrunk, and images that learn less beside it
-CANDIDATES = 50
-PENALTY = Penalty(user=1.0, positive=0.001, negative=0.001)
-
 
 def _has_probabilities(annotator: "LabelAnnotator") -> bool:
     """Tell whether the loss is least where scores are those of a distribution over labels."""
-    model = annotator._unfitted()
+    model = getattr(annotator, "model_", None) or annotator._unfitted()
     loss, sampler = as_choice(model.loss, Loss), as_choice(model.sampler, Sampler)
     if loss.name != "softmax" or sampler.name != "uniform":
         raise AttributeError(
@@ -48,18 +43,17 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
     """Labels of images from their features: a multilabel classifier of scikit-learn.
 
     It is `VSEens` with features, for those who have features first and want labels: features are
-    ``X``, labels are ``y``, and there are no images whose labels are known in part. Nothing needs
-    metadata routing: it works as it is in `Pipeline`, behind a `ColumnTransformer`, and in
-    `GridSearchCV`.
+    ``X``, labels are ``y``, and nothing is known of an image but its features when labels are asked
+    for. No metadata routing is needed: it works as it is in `Pipeline`, behind a
+    `ColumnTransformer`, and in `GridSearchCV`.
 
     Parameters
     ----------
     model : VSEens or None, default=None
-        What learns; it is cloned. None: ``VSEens(loss="softmax", sampler="uniform",
-        candidates=50, item_item=None, regularization=Penalty(user=1.0, positive=0.001,
-        negative=0.001))``. Where one is given, a grid reaches its parameters by
-        ``model__factors``.
-    n_labels : int, default=5
+        What learns; it is cloned, so that its `warm_start` has no part. None:
+        ``VSEens.for_annotation()``, which takes parameters, such as ``random_state=0``. Where one
+        is given, a grid reaches its parameters by ``model__factors``.
+    N : int, default=5
         Labels that `predict` gives an image.
     prior_exponent : float, default=0.0
         Divide how likely a label is by this power of the number of images that have it (see
@@ -69,7 +63,7 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
     ----------
     model_ : VSEens
         The fitted model.
-    classes_ : list of ndarray of shape (n_labels,)
+    classes_ : ndarray of shape (n_labels, 2)
         0 and 1 for every label, as scikit-learn has it for several outputs.
     n_features_in_ : int
         Number of features.
@@ -88,25 +82,25 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
     >>> topics = rng.integers(2, size=200)
     >>> features = np.eye(2)[topics] + 0.1 * rng.normal(size=(200, 2))
     >>> labels = (rng.random((200, 6)) < 0.7) & (np.arange(6) % 2 == topics[:, None])
-    >>> annotator = LabelAnnotator(VSEens(factors=8, loss="softmax", random_state=0), n_labels=3)
+    >>> annotator = LabelAnnotator(VSEens(factors=8, loss="softmax", random_state=0), N=3)
     >>> annotator.fit(features, labels).predict([[1, 0], [0, 1]])
     array([[1, 0, 1, 0, 1, 0],
            [0, 1, 0, 1, 0, 1]])
     """
 
     model_: VSEens
-    classes_: list[NDArray[Any]]
+    classes_: NDArray[np.int64]
     n_features_in_: int
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "model": [VSEens, None],
-        "n_labels": [Interval(Integral, 1, None, closed="left")],
+        "N": [Interval(Integral, 1, None, closed="left")],
         "prior_exponent": [Interval(Real, None, None, closed="neither")],
     }
 
-    def __init__(self, model: VSEens | None = None, n_labels: int = 5, prior_exponent: float = 0.0):
+    def __init__(self, model: VSEens | None = None, N: int = 5, prior_exponent: float = 0.0):
         self.model = model
-        self.n_labels = n_labels
+        self.N = N
         self.prior_exponent = prior_exponent
 
     def __sklearn_tags__(self) -> Tags:
@@ -121,15 +115,7 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         return tags
 
     def _unfitted(self) -> VSEens:
-        if self.model is not None:
-            return self.model
-        return VSEens(
-            loss="softmax",
-            sampler="uniform",
-            candidates=CANDIDATES,
-            regularization=PENALTY,
-            item_item=None,
-        )
+        return VSEens.for_annotation() if self.model is None else self.model
 
     def fit(self, X: MatrixLike, y: MatrixLike) -> "Self":
         """Learn labels from features.
@@ -165,17 +151,20 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None: pass "
                 "the labels of the images, a matrix of images x labels"
             )
-        features: Any = validate_data(self, X, accept_sparse="csr", dtype="numeric")
-        labels = _labels_of(y)
-        if labels.shape[0] != features.shape[0]:
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: X has "
-                f"{features.shape[0]} rows of features, y {labels.shape[0]} of labels. Both have a "
-                "row for each image"
-            )
-        model = clone(self._unfitted())
-        self.model_ = model.fit(labels, show_progress=False, image_features=features)
-        self.classes_ = [np.array([0, 1])] * labels.shape[1]
+        before = dict(self.__dict__)
+        try:
+            features: Any = validate_data(self, X, accept_sparse="csr", dtype="numeric")
+            labels = _labels_of(y)
+            _check_same_images(features, labels)
+            model = clone(self._unfitted())
+            model.fit(labels, show_progress=False, image_features=features)
+        except BaseException:
+            # what checking X has set goes back as well
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        self.model_ = model
+        self.classes_ = np.tile([0, 1], (labels.shape[1], 1))
         return self
 
     def _scores(self, X: MatrixLike, prior_exponent: float) -> NDArray[np.float32]:
@@ -211,7 +200,7 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         return self._scores(X, self.prior_exponent)
 
     def predict(self, X: MatrixLike) -> NDArray[np.int64]:
-        """Give each image the `n_labels` labels that score highest.
+        """Give each image the `N` labels that score highest.
 
         Parameters
         ----------
@@ -227,13 +216,13 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         --------
         >>> import numpy as np
         >>> from vseens_rec import LabelAnnotator, VSEens
-        >>> annotator = LabelAnnotator(VSEens(factors=4, iterations=2, random_state=0), n_labels=2)
+        >>> annotator = LabelAnnotator(VSEens(factors=4, iterations=2, random_state=0), N=2)
         >>> annotator.fit(np.eye(4), np.eye(4)).predict(np.eye(4)).sum(axis=1).tolist()
         [2, 2, 2, 2]
         """
         scores = self.decision_function(X)
         given = np.zeros(scores.shape, dtype=np.int64)
-        n = min(self.n_labels, scores.shape[1])
+        n = min(_validation.check_n(self.N), scores.shape[1])
         # labels that score the same come in their order
         best = np.argsort(-scores, axis=1, kind="stable")[:, :n]
         np.put_along_axis(given, best, 1, axis=1)
@@ -262,16 +251,22 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         >>> 0 < annotator.fit(np.eye(4), np.eye(4)).score(np.eye(4), np.eye(4)) <= 1
         True
         """
-        scores = self.decision_function(X)
-        return ranking_metrics(lambda rows: scores[rows], None, _labels_of(y), "map")["map"]
+        scores, labels = self.decision_function(X), _labels_of(y)
+        _check_same_images(scores, labels)
+        if labels.shape[1] != scores.shape[1]:
+            raise ValueError(
+                f"y has {labels.shape[1]} labels (columns), but LabelAnnotator was fitted with "
+                f"{scores.shape[1]}"
+            )
+        return ranking_metrics(lambda rows: scores[rows], None, labels, "map")["map"]
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: MatrixLike) -> NDArray[np.float32]:
         """Tell how likely each label is to be the one, if a label of the image is drawn.
 
-        The probabilities of an image sum to 1, and have nothing of the prior. There is this method
-        where the loss is the softmax and negatives are uniform, as by default: other samplers draw
-        some labels more often than others, so that scores say less of how likely each is.
+        The probabilities of an image sum to 1, and ignore the prior. The method is there where the
+        loss is the softmax and negatives are uniform, as by default: other samplers draw some
+        labels more often than others, so that scores say less of how likely each is.
 
         Parameters
         ----------
@@ -299,8 +294,17 @@ class LabelAnnotator(ClassifierMixin, BaseEstimator):
         return probabilities
 
 
+def _check_same_images(features: Any, labels: Any) -> None:
+    if labels.shape[0] != features.shape[0]:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: X has "
+            f"{features.shape[0]} rows of features, y {labels.shape[0]} of labels. Both have a "
+            "row for each image"
+        )
+
+
 def _labels_of(y: Any) -> csr_matrix:
-    """Check labels of images; values that are not above 0 are none."""
+    """Check labels of images; only values above 0 count."""
     if not issparse(y):
         y = np.asarray(y)
         if y.ndim != 2:

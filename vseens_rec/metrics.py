@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol, TypeAlias, overload
 
 import numpy as np
+import sklearn
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from sklearn.utils.metadata_routing import MetadataRequest
@@ -238,7 +239,15 @@ class RankingScorer:
         self._request = MetadataRequest(owner="ranking_scorer")
 
     def set_score_request(self, *, image_features: bool | str | None = None) -> "RankingScorer":
-        """Ask searches to pass features of images on, as scikit-learn's own scorers do."""
+        """Ask searches to pass features of images on, as scikit-learn's own scorers do.
+
+        Needs ``sklearn.set_config(enable_metadata_routing=True)``.
+        """
+        if not sklearn.get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                "set_score_request has no effect without metadata routing: call "
+                "sklearn.set_config(enable_metadata_routing=True) first"
+            )
         self._request.score.add_request(param="image_features", alias=image_features)
         return self
 
@@ -304,7 +313,7 @@ def held_out_metrics(
             )
     else:
         if image_features is not None:
-            raise ValueError(f"{name} has no use for image_features: leave them out")
+            raise ValueError(f"{name} does not take image_features: leave them out")
         return ranking_metrics(estimator, known, held_out, metrics)
     asked = np.flatnonzero(np.diff(held_out.indptr))
     given = {} if image_features is None else {"image_features": image_features}

@@ -161,10 +161,11 @@ class FactorRecommender(FittedModel):
         closer to themselves and away from labels that the image lacks. So the shares of all labels
         sum to the product of the factors, and the explained score is that of
         ``recommend(recalculate_user=True)``; with `fit`'s default, ``fold_in_users=True``, that of
-        `recommend` as well. The bias of the label is in the total and nobody's share.
+        `recommend` as well. The bias of the label is part of the total but of no label's share.
 
-        With other losses than the logistic one the fold-in has no such sum: then, and where
-        there are no factors, the total and the shares are of the item-item part alone.
+        With features of images, or with a loss other than the logistic one, the factors are not
+        such a sum: then, and where there are no factors, the total and the shares are of the
+        item-item part alone.
 
         Parameters
         ----------
@@ -192,7 +193,8 @@ class FactorRecommender(FittedModel):
         IndexError
             An id is out of range.
         NotImplementedError
-            The model has factors alone, which are not sums over labels.
+            The model has factors alone, and they are not sums over labels: it was fitted with
+            features, or with another loss than the logistic one.
 
         Examples
         --------
@@ -214,9 +216,9 @@ class FactorRecommender(FittedModel):
         of_factors = self._shares_of_factors(known, label)
         if of_factors is None and self._item_item is None:
             raise NotImplementedError(
-                f"{self!r} has factors alone, and they are no sums over the labels of an image: "
-                "those of VSEens with the logistic loss are, and item-item weights (item_item, "
-                "EASE, EDLAE and SparseEASE)"
+                f"{self!r} has factors alone, and they are not sums over the labels of an image: "
+                "those of VSEens with the logistic loss and without features are, and item-item "
+                "weights (item_item, EASE, EDLAE and SparseEASE)"
             )
         shares: dict[int, float] = {}
         bias = 0.0
@@ -237,7 +239,7 @@ class FactorRecommender(FittedModel):
     ) -> tuple[NDArray[np.float64], float] | None:
         """Share out a label's score by factors among an image's labels, and return its bias.
 
-        None where factors are no sums over labels.
+        None where factors are not sums over labels.
         """
         return None
 

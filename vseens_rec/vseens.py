@@ -338,6 +338,44 @@ class VSEens(LinearRecommender):
         self.random_state = random_state
 
     @classmethod
+    def for_annotation(cls, **parameters: Any) -> "Self":
+        """Make a model for images of which features alone are known; any parameter can be given.
+
+        Its map of features has to do without labels of an image: the loss is the softmax over 50
+        uniform negatives, labels have hardly a penalty, and what images learn beside the map has a
+        large one. There is no item-item part. It is what `LabelAnnotator` learns with by default.
+
+        Parameters
+        ----------
+        **parameters
+            Parameters of the class that take the place of these.
+
+        Returns
+        -------
+        VSEens
+            Not fitted.
+
+        Raises
+        ------
+        TypeError
+            The class has no parameter of that name.
+
+        Examples
+        --------
+        >>> from vseens_rec import VSEens
+        >>> VSEens.for_annotation(random_state=0).candidates
+        50
+        """
+        setting: dict[str, Any] = {
+            "loss": "softmax",
+            "sampler": "uniform",
+            "candidates": 50,
+            "regularization": Penalty(user=1.0, positive=0.001, negative=0.001),
+            "item_item": None,
+        }
+        return cls(**setting | parameters)
+
+    @classmethod
     def paper(cls, *, rank_scale: float = 0.01, **parameters: Any) -> "Self":
         """Make a model with the setting of the paper; any parameter can be given anew.
 
@@ -484,7 +522,8 @@ class VSEens(LinearRecommender):
                 raise
         self._store(trainer, matrix, course.found, item_item)
         self._warn_of_what_was_learned(trainer, course.found)
-        if self.item_item not in (None, "auto") and course.part is None:
+        left_out = course.part is None and not course.found.popularity
+        if self.item_item not in (None, "auto") and left_out:
             self._warn_of_no_item_item_part()
         if course.monitor is not None:
             self.best_iteration_ = course.monitor.best_epoch

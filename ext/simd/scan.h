@@ -40,7 +40,7 @@ typedef float vr_loose __attribute__((vector_size(4 * VR_SCAN_WIDTH), may_alias,
 
 /* rows whose lanes are summed together */
 #define VR_SCAN_BLOCK 64
-/* floats that are fetched before their turn: what the processor fetches by itself ends with a page */
+/* floats fetched before their turn: what the processor fetches by itself ends with a page */
 #define VR_SCAN_AHEAD 1024
 
 VR_INLINE void vr_scan_fetch(const float *rows, ptrdiff_t n) {

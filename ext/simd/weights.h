@@ -22,8 +22,8 @@ typedef float vr_floats_anywhere __attribute__((vector_size(4 * VR_WIDTH), may_a
 #define VR_ANYWHERE(pointer, f) (*(vr_floats_anywhere *)((pointer) + (f)))
 #define VR_READ_ANYWHERE(pointer, f) (*(const vr_floats_anywhere *)((pointer) + (f)))
 
-/* Add VR_SUMMED columns of rows to what is there, one row after the other. The first row has the number
-   `first`. */
+/* Add VR_SUMMED columns of rows to what is there, one row after the other. The first row has the
+   number `first`. */
 VR_INLINE void vr_add_listed(const int32_t *numbers, ptrdiff_t n, int32_t first, const float *rows,
                              ptrdiff_t stride, float *out) {
     vr_floats sums[8];

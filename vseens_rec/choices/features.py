@@ -28,7 +28,7 @@ class FeatureMap(Choice):
     dropout : float or None, default=None
         The chance that a feature takes no part in a visit to an image, in [0, 1). The others are
         multiplied by ``1 / (1 - dropout)``. None: ``0.5 * n / (n + 5)`` where an image has n
-        features other than 0 on average, since of few none can be missed.
+        features other than 0 on average, since an image with few features needs them all.
     image_ids : bool, default=True
         Learn factors of each image beside the map. They have the penalty of images, so that an
         image of few labels is what its features say and one of many labels is more itself.

@@ -97,7 +97,7 @@ class Features:
 
     @cached_property
     def usual_dropout(self) -> float:
-        """The share of features to leave out of a visit: of few none can be missed."""
+        """The share of features to leave out of a visit: an image of few needs them all."""
         n = np.count_nonzero(self.values) / max(1, len(self))
         return float(0.5 * n / (n + FEATURES_OF_A_FOURTH))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,10 @@ from scipy.sparse import csr_matrix
 from .interactions import count_labels
 from .updates import transposed
 
-# rows that are kept beside the others before all become one array again; with many rows, an eighth
-# of them, so that a row that changes costs a few more to copy
+# changed rows that are kept beside the others before all become one array again: at least so many,
+# and a share of all rows where that is more
 MOST_CHANGED = 1024
-SHARE_OF_CHANGED = 8
+SHARE_OF_CHANGED = 1 / 8
 # looks through all pairs for a label after which the images of every label are listed
 MOST_SEARCHES = 16
 # rounds of draws before all rows are looked through for those that are not empty
@@ -98,12 +98,16 @@ def _with_room(array: NDArray[Any], used: int, needed: int) -> NDArray[Any]:
     return grown
 
 
+# a pattern, the rows that changed since, and how many of those count
+_Rows: TypeAlias = tuple[_Base, _Log | None, int]
+
+
 class StoredPairs:
     """The labels that every image has: a pattern by rows, and the rows that changed since.
 
     It does not change: an update returns another one, which shares the pattern, at the cost of
-    what is updated. After updates of an eighth of all rows, they are copied to a pattern of their
-    own.
+    what is updated. After updates of 1,024 rows, or an eighth of all where that is more, they are
+    copied to a pattern of their own.
 
     Parameters
     ----------
@@ -120,7 +124,7 @@ class StoredPairs:
         self._n_labels = base.n_labels
         self._counts: NDArray[np.int64] | None = None
         # set at once: another thread may be reading
-        self._rows: tuple[_Base, _Log | None, int] = (base, None, 0)
+        self._rows: _Rows = (base, None, 0)
 
     @classmethod
     def of(cls, matrix: csr_matrix) -> StoredPairs:
@@ -167,8 +171,7 @@ class StoredPairs:
 
     def rows(self, numbers: NDArray[np.integer[Any]]) -> tuple[np.ndarray, NDArray[np.int32]]:
         """Return the labels of several images, as indptr and indices."""
-        starts, lengths, changed = self._find(numbers)
-        base, log, _ = self._rows
+        starts, lengths, changed, (base, log, _) = self._find(numbers)
         ends = np.concatenate([[0], np.cumsum(lengths)])
         places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)
         if log is None or not changed.any():
@@ -185,9 +188,12 @@ class StoredPairs:
 
     def _find(
         self, numbers: NDArray[np.integer[Any]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Return where rows begin, how long they are, and whether they are in the log."""
-        base, log, n_log = self._rows
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], _Rows]:
+        """Return where rows begin, how long they are, whether they are in the log, and of what.
+
+        Another thread may put all rows into one array meanwhile, so that `_rows` is another one.
+        """
+        found = base, log, n_log = self._rows
         n_old = len(base.indptr) - 1
         inside = numbers
         if self._n_rows > n_old:
@@ -196,7 +202,7 @@ class StoredPairs:
         lengths = base.indptr[np.minimum(inside + 1, n_old)] - starts
         changed = np.zeros(len(numbers), bool)
         if log is None:
-            return starts, lengths, changed
+            return starts, lengths, changed, found
         known = np.minimum(numbers, len(log.places) - 1)
         places = np.where(known == numbers, log.places[known], -1)
         if places.max(initial=-1) >= n_log:
@@ -205,7 +211,7 @@ class StoredPairs:
         own = places[changed]
         starts[changed] = log.ends[own]
         lengths[changed] = log.ends[own + 1] - log.ends[own]
-        return starts, lengths, changed
+        return starts, lengths, changed, found
 
     def _own_log(self) -> StoredPairs:
         """Copy the rows that changed, where somebody added others to them."""
@@ -237,26 +243,26 @@ class StoredPairs:
         images, labels = np.zeros(0, np.int64), np.zeros(0, np.int32)
         if not self.n_pairs:
             return images, labels
-        base, log, n_log = self._rows
-        of_base = len(base.indices)
-        in_all = of_base + (0 if log is None else int(log.ends[n_log]))
-        while len(images) < n:
-            places = generator.integers(in_all, size=n - len(images))
-            old = places[places < of_base]
-            rows = np.searchsorted(base.indptr, old, side="right") - 1
-            if log is not None:
-                # those that were replaced are drawn again
-                kept = ~self._find(rows)[2]
-                base, log, n_log = self._rows
-                rows, old = rows[kept], old[kept]
-            images, labels = np.append(images, rows), np.append(labels, base.indices[old])
-            if log is not None:
-                new = places[places >= of_base] - of_base
+        # nobody adds rows meanwhile
+        with _appending:
+            base, log, n_log = self._rows
+            if log is None:
+                places = generator.integers(len(base.indices), size=n)
+                return np.searchsorted(base.indptr, places, side="right") - 1, base.indices[places]
+            if log.n > n_log:
+                # the last place of a row may be that of somebody else
+                base, log, n_log = self._own_log()._rows
+                assert log is not None
+            of_base, of_log = len(base.indices), int(log.ends[n_log])
+            while len(images) < n:
+                places = generator.integers(of_base + of_log, size=n - len(images))
+                old, new = places[places < of_base], places[places >= of_base] - of_base
+                rows = np.searchsorted(base.indptr, old, side="right") - 1
                 entries = np.searchsorted(log.ends[: n_log + 1], new, side="right") - 1
-                numbers = log.numbers[entries]
-                last = log.places[numbers] == entries
-                images = np.append(images, numbers[last])
-                labels = np.append(labels, log.labels[new[last]])
+                # what was replaced is drawn again
+                kept, last = log.places[rows] < 0, log.places[log.numbers[entries]] == entries
+                images = np.concatenate([images, rows[kept], log.numbers[entries[last]]])
+                labels = np.concatenate([labels, base.indices[old[kept]], log.labels[new[last]]])
         return images, labels
 
     def draw_rows(self, generator: np.random.Generator, n: int) -> NDArray[np.int64]:
@@ -337,7 +343,7 @@ class StoredPairs:
                 assert log is not None
             log.append(new)
             result._rows = (base, log, log.n)
-        most = max(min(MOST_CHANGED, result._n_rows), result._n_rows // SHARE_OF_CHANGED)
+        most = max(min(MOST_CHANGED, result._n_rows), int(SHARE_OF_CHANGED * result._n_rows))
         if log.n > most or log.ends[log.n] > max(MOST_CHANGED, result._n_pairs):
             result.arrays()
         return result
